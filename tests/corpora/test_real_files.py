@@ -1,0 +1,71 @@
+"""The five corpora as their owners give them, where LEANNER_CORPORA has them."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leanner.corpora.load import load_corpus
+
+
+if TYPE_CHECKING:
+    from leanner.corpora.merge import MergedCorpus
+
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("LEANNER_CORPORA"), reason="LEANNER_CORPORA does not name a folder of real corpora"
+)
+
+
+@pytest.fixture(scope="module")
+def corpus() -> MergedCorpus:
+    return load_corpus()
+
+
+def test_everything_is_read_in_a_minute_and_a_gigabyte(corpus: MergedCorpus) -> None:
+    began = time.perf_counter()
+    statistics = corpus.statistics()
+    assert time.perf_counter() - began < 60
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1e6, "kilobytes"
+    assert statistics.total.documents > 0
+
+
+def test_nothing_is_dropped_silently(corpus: MergedCorpus) -> None:
+    variome = corpus.statistics().corpora.get("variome")
+    if variome is None:
+        pytest.skip("LEANNER_CORPORA has no Variome")
+
+    def annotated(label: str) -> int:
+        return sum(
+            table.get(label, 0) for table in (variome.mentions, variome.overlapping, variome.repeated, variome.outside)
+        )
+
+    assert (annotated("GENE"), annotated("DISEASE")) == (1_086, 2_053)
+    assert variome.as_json()["mentions"]["SPECIES"] is None  # type: ignore[index]
+
+
+def test_captions_of_both_bioid_and_sourcedata_are_counted_once(corpus: MergedCorpus) -> None:
+    corpora = corpus.statistics().corpora
+    if not {"bioid", "sourcedata"} <= set(corpora):
+        pytest.skip("LEANNER_CORPORA does not have both Bio-ID and SourceData")
+    texts = {"bioid": set[str](), "sourcedata": set[str]()}
+    for document in corpus:
+        if document.corpus in texts:
+            text = "".join("".join(sentence.text for sentence in document.sentences).split())
+            texts[document.corpus].add(text)
+    assert corpora["sourcedata"].duplicates > 0
+    assert not texts["bioid"] & texts["sourcedata"] - {""}
+
+
+def test_sample_has_the_size_asked_for(corpus: MergedCorpus) -> None:
+    total = corpus.statistics().total.sentences
+    sample = load_corpus(sentences=total // 10, seed=1)
+    statistics = sample.statistics()
+    assert set(statistics.corpora) == set(corpus.corpora)
+    assert all(each.documents for each in statistics.corpora.values())
+    assert total // 10 <= statistics.total.sentences < total // 10 + 2_000
