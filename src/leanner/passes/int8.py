@@ -1,0 +1,168 @@
+"""Modules whose weights are stored as int8: linear layers and embeddings.
+
+Symmetric linear quantization (Q8BERT, Zafrir et al. 2019, section 3.1): ``q = round(x / s)``
+with ``s = max|x| / 127``, no zero point, so that ``|x - s * q| <= s / 2``. One scale for
+each row of a weight matrix and, at run time, for each token of an activation (Q8BERT has
+one for a whole tensor): a token's result does not depend on what else is in the batch.
+The products are accumulated exactly, in int32.
+"""
+
+from __future__ import annotations
+
+import platform
+
+from collections.abc import Iterator
+from typing import Final
+
+import torch
+
+from torch import Tensor
+from torch import nn
+
+
+_LARGEST: Final = 127
+_TINY: Final = 1e-30
+
+
+def quantize_rows(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return int8 values and the scale of each row, so that ``values ≈ q * scale``.
+
+    *Shapes:* ``values`` and ``q`` ``(…, columns)``; ``scale`` ``(…, 1)``, float32.
+    """
+    scale = torch.maximum(values.amax(-1, keepdim=True), -values.amin(-1, keepdim=True))
+    scale = scale.clamp_min_(_TINY).mul_(1 / _LARGEST)
+    # The clamp of a rounding error above 127 is not needed: max|x| * (1 / scale) rounds to 127.
+    return (values * scale.reciprocal()).round_().to(torch.int8), scale
+
+
+class Int8Linear(nn.Module):
+    """A linear layer with int8 weights and inputs quantized token by token.
+
+    On an x86 CPU the weights are kept in oneDNN's own layout, elsewhere row by row for
+    ``torch._int_mm``. Both compute the same integers.
+    """
+
+    scale: Tensor
+    _rows: Tensor
+    _zero_points: Tensor
+
+    def __init__(self, linear: nn.Linear, *, packed: bool | None = None) -> None:
+        super().__init__()
+        self.in_features = linear.in_features
+        self.out_features = linear.out_features
+        weight, scale = quantize_rows(linear.weight.detach().float())
+        self.register_buffer("scale", scale.squeeze(-1))
+        bias: Tensor | None = linear.bias
+        self.bias = None if bias is None else nn.Parameter(bias.detach().clone(), requires_grad=False)
+        on_onednn = has_onednn() and linear.weight.device.type == "cpu" if packed is None else packed
+        if on_onednn:
+            self._packed: Tensor | None = torch.ops.onednn.qlinear_prepack(weight, None)
+            self.register_buffer("_zero_points", torch.zeros(self.out_features, dtype=torch.int32), persistent=False)
+        else:
+            self._packed = None
+            self.register_buffer("_rows", weight)
+
+    @property
+    def weight(self) -> Tensor:
+        """The weights that the layer computes with, as float32."""
+        return self.weights().float() * self.scale.unsqueeze(-1)
+
+    def weights(self) -> Tensor:
+        """Return the weights as stored, int8.
+
+        *Shapes:* ``(out_features, in_features)``.
+        """
+        return self._rows if self._packed is None else self._packed.to_dense().t()
+
+    def packed(self) -> tuple[Tensor, ...]:
+        """Return the weights in oneDNN's layout, if they are."""
+        return () if self._packed is None else (self._packed,)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x @ weight.T + bias``.
+
+        *Shapes:* ``x`` ``(…, in_features)``; result ``(…, out_features)``.
+        """
+        tokens, scale = quantize_rows(x.reshape(-1, self.in_features))
+        if self._packed is None:
+            result = _int_mm(tokens, self._rows) * self.scale
+        else:
+            result = torch.ops.onednn.qlinear_pointwise(
+                tokens, 1.0, 0, self._packed, self.scale, self._zero_points, None, 1.0, 0, torch.float32, "none", [], ""
+            )
+        result = result.mul_(scale)
+        if self.bias is not None:
+            result = result.add_(self.bias)
+        return result.view(*x.shape[:-1], self.out_features)
+
+    def extra_repr(self) -> str:
+        """Return what ``nn.Linear`` shows, and the kernel."""
+        kernel = "_int_mm" if self._packed is None else "onednn"
+        return f"in_features={self.in_features}, out_features={self.out_features}, kernel={kernel}"
+
+
+class Int8Embedding(nn.Module):
+    """An embedding with int8 rows, made float32 when they are looked up."""
+
+    rows: Tensor
+    scale: Tensor
+
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__()
+        self.num_embeddings = embedding.num_embeddings
+        self.embedding_dim = embedding.embedding_dim
+        rows, scale = quantize_rows(embedding.weight.detach().float())
+        self.register_buffer("rows", rows)
+        self.register_buffer("scale", scale)
+
+    @property
+    def weight(self) -> Tensor:
+        """The embeddings that are looked up, as float32."""
+        return self.rows.float() * self.scale
+
+    def forward(self, indices: Tensor) -> Tensor:
+        """Return the embeddings.
+
+        *Shapes:* ``indices`` ``(…)``; result ``(…, embedding_dim)``.
+        """
+        return nn.functional.embedding(indices, self.rows).float() * nn.functional.embedding(indices, self.scale)
+
+
+def has_onednn() -> bool:
+    """Whether oneDNN's int8 kernel for linear layers is here."""
+    return (
+        platform.machine().lower() in ("x86_64", "amd64")
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and hasattr(torch.ops.onednn, "qlinear_pointwise")
+        and hasattr(torch.ops.onednn, "qlinear_prepack")
+    )
+
+
+def is_exact(device: torch.device) -> bool:
+    """Whether int8 products are added without saturation; on x86 CPUs without VNNI they may not be.
+
+    The largest values are the worst case: two products of 255 and 127 exceed 16 bits.
+    """
+    linear = nn.Linear(64, 16, bias=False, device=device).requires_grad_(requires_grad=False)
+    linear.weight.fill_(1.0)
+    result = Int8Linear(linear)(torch.ones(32, 64, device=device))
+    return bool(((result - 64).abs() < 0.01).all())
+
+
+def quantized_layers(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield the layers that are stored as int8."""
+    return (module for module in model.modules() if isinstance(module, Int8Linear | Int8Embedding))
+
+
+def _int_mm(tokens: Tensor, rows: Tensor) -> Tensor:
+    if tokens.shape[1] == 1:
+        # torch 2.13 on a CPU returns what was in memory.
+        return tokens.int() * rows.int().t()
+    # CUDA's kernel wants more than 16 rows, and both sizes of the result in multiples of 8.
+    if tokens.device.type != "cuda":
+        return torch._int_mm(tokens, rows.t())  # noqa: SLF001 - torch has no public name for it
+    count, features = tokens.shape[0], rows.shape[0]
+    missing = max(24 - count, -count % 8)
+    tokens = nn.functional.pad(tokens, (0, 0, 0, missing))
+    rows = nn.functional.pad(rows, (0, 0, 0, -features % 8))
+    return torch._int_mm(tokens, rows.t())[:count, :features]  # noqa: SLF001 - the same

@@ -1,0 +1,69 @@
+"""Half precision: every weight and activation as a 16-bit float."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Literal
+
+from leanner.passes.protocol import NotRunnable
+from leanner.passes.protocol import WrongOrder
+
+
+if TYPE_CHECKING:
+    from leanner.taggers.protocol import Tagger
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """Cast all floating-point weights; activations follow.
+
+    Nothing stays float32 but what the kernels accumulate in. float16 is for CUDA: on a CPU
+    it was as slow as float32, even with AVX512-FP16, and bfloat16 is what CPUs multiply fast.
+
+    Attributes:
+        dtype: ``bfloat16`` or ``float16``.
+    """
+
+    dtype: Literal["bfloat16", "float16"]
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("bfloat16", "float16"):
+            raise ValueError(f"expected bfloat16 or float16, found {self.dtype!r}")
+
+    @property
+    def name(self) -> str:
+        """The field's name for it."""
+        return "bf16" if self.dtype == "bfloat16" else "fp16"
+
+    def describe(self) -> dict[str, Any]:
+        """Return ``name`` and the parameters."""
+        return {"name": self.name, "dtype": self.dtype}
+
+    def __call__(self, tagger: Tagger) -> Tagger:
+        """Cast ``tagger.model``.
+
+        Raises:
+            NotRunnable: float16 on a CPU, bfloat16 on a GPU without it, or a tagger
+                whose Flair code is float32 only.
+            WrongOrder: The model is quantized already.
+        """
+        # The table of configurations is read where torch is not.
+        import torch  # noqa: PLC0415
+
+        from leanner.passes.int8 import quantized_layers  # noqa: PLC0415
+
+        device = tagger.device
+        if self.dtype == "float16" and device.type != "cuda":
+            raise NotRunnable(f"float16 needs CUDA, found {device}; bf16 is the 16-bit float of CPUs")
+        if self.dtype == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+            raise NotRunnable(f"{torch.cuda.get_device_name(device)} has no bfloat16")
+        if getattr(tagger.model, "use_crf", False):
+            raise NotRunnable("Flair decodes a CRF in float32 only")
+        if getattr(getattr(tagger.model, "embeddings", None), "subtoken_pooling", "first") == "mean":
+            raise NotRunnable("Flair averages sub-tokens in float32 only")
+        if next(quantized_layers(tagger.model), None) is not None:
+            raise WrongOrder(f"{self.name} after int8: the weights are int8 already")
+        tagger.model.to(getattr(torch, self.dtype))
+        return tagger

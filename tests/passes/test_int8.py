@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch import nn
+
+from leanner.passes.int8 import Int8Embedding
+from leanner.passes.int8 import Int8Linear
+from leanner.passes.int8 import has_onednn
+from leanner.passes.int8 import is_exact
+from leanner.passes.int8 import quantize_rows
+
+
+KERNELS = [False, pytest.param(True, marks=pytest.mark.skipif(not has_onednn(), reason="no oneDNN kernel here"))]
+SEEDS = st.integers(0, 2**32 - 1)
+SIZES = st.tuples(st.integers(1, 9), st.integers(1, 40), st.integers(1, 24))
+SPREADS = st.floats(1e-6, 1e6)
+
+
+def linear_of(inputs: int, outputs: int, generator: torch.Generator, *, bias: bool = True) -> nn.Linear:
+    linear = nn.Linear(inputs, outputs, bias=bias).requires_grad_(requires_grad=False)
+    for parameter in linear.parameters():
+        parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    return linear
+
+
+def steps(values: Tensor) -> Tensor:
+    """The quantization step of each row, by another road than ``quantize_rows``."""
+    return values.double().abs().amax(-1, keepdim=True) / 127
+
+
+@given(SEEDS, SPREADS)
+def test_a_value_is_within_half_a_step(seed: int, spread: float) -> None:
+    values = spread * torch.randn(4, 33, generator=torch.Generator().manual_seed(seed))
+    quantized, scale = quantize_rows(values)
+    assert quantized.dtype == torch.int8
+    assert quantized.abs().amax(-1).tolist() == [127] * 4
+    error = (quantized.double() * scale.double() - values.double()).abs()
+    assert (error <= steps(values) * (0.5 + 1e-4)).all()
+
+
+def test_a_row_of_zeros_stays_zero() -> None:
+    quantized, scale = quantize_rows(torch.zeros(2, 3))
+    assert not quantized.any()
+    assert torch.isfinite(scale).all()
+
+
+@pytest.mark.parametrize("packed", KERNELS)
+@given(seed=SEEDS, sizes=SIZES, spread=SPREADS)
+def test_the_error_of_a_layer_is_within_its_bound(
+    *, packed: bool, seed: int, sizes: tuple[int, int, int], spread: float
+) -> None:
+    # y = sum x w; with |dx| <= sx/2 and |dw| <= sw/2: |dy| <= sum |x| sw/2 + |w| sx/2 + sx sw/4.
+    generator = torch.Generator().manual_seed(seed)
+    tokens, inputs, outputs = sizes
+    linear = linear_of(inputs, outputs, generator)
+    x = spread * torch.randn(tokens, inputs, generator=generator)
+    weight = linear.weight.double()
+    step_x, step_w = steps(x), steps(weight).T
+    bound = x.double().abs().sum(-1, keepdim=True) * step_w / 2
+    bound += weight.abs().sum(-1).unsqueeze(0) * step_x / 2 + inputs * step_x * step_w / 4
+    exact = x.double() @ weight.T + linear.bias.double()
+    error = (Int8Linear(linear, packed=packed)(x).double() - exact).abs()
+    assert (error <= bound * (1 + 1e-3) + 1e-5 * (1 + exact.abs())).all()
+
+
+@pytest.mark.parametrize("packed", KERNELS)
+def test_a_token_does_not_depend_on_its_neighbours(*, packed: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    layer = Int8Linear(linear_of(64, 48, generator), packed=packed)
+    token = torch.randn(1, 64, generator=generator)
+    loud = 1000 * torch.randn(30, 64, generator=generator)
+    assert torch.equal(layer(torch.cat([token, loud]))[:1], layer(token))
+
+
+@pytest.mark.skipif(not has_onednn(), reason="no oneDNN kernel here")
+@given(SEEDS, SIZES)
+def test_the_kernels_agree(seed: int, sizes: tuple[int, int, int]) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    tokens, inputs, outputs = sizes
+    linear = linear_of(inputs, outputs, generator)
+    x = torch.randn(tokens, inputs, generator=generator)
+    packed, plain = Int8Linear(linear, packed=True), Int8Linear(linear, packed=False)
+    assert torch.equal(packed.weights(), plain.weights())
+    torch.testing.assert_close(packed(x), plain(x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_kernel_that_saturates_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = is_exact(torch.device("cpu"))
+    forward = Int8Linear.forward
+    monkeypatch.setattr(Int8Linear, "forward", lambda layer, x: forward(layer, x).clamp_max(33))
+    assert not is_exact(torch.device("cpu"))
+    assert exact or "avx512_vnni" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("packed", KERNELS)
+def test_shapes_bias_and_no_tokens(*, packed: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    layer = Int8Linear(linear_of(8, 5, generator, bias=False), packed=packed)
+    assert layer.bias is None
+    assert layer(torch.randn(2, 3, 8)).shape == (2, 3, 5)
+    assert layer(torch.randn(3, 8, 2).transpose(1, 2)).shape == (3, 2, 5)
+    assert layer(torch.randn(0, 8)).shape == (0, 5)
+    assert layer.weight.shape == (5, 8)
+
+
+def test_embeddings_are_within_half_a_step_and_int8() -> None:
+    embedding = nn.Embedding(50, 16)
+    leaner = Int8Embedding(embedding)
+    indices = torch.tensor([[0, 49, 7], [7, 7, 3]])
+    found = leaner(indices)
+    assert found.shape == (2, 3, 16)
+    assert torch.equal(found, leaner.weight[indices])
+    error = (found - embedding(indices)).abs().detach().double()
+    assert (error <= steps(embedding.weight.detach())[indices] * (0.5 + 1e-4)).all()
+    assert leaner.rows.dtype == torch.int8
