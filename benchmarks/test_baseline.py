@@ -1,0 +1,19 @@
+"""The unchanged tagger, which every other case is held against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+
+if TYPE_CHECKING:
+    from fixtures.case import Case
+
+    from leanner.measure.case import Stopwatch
+
+
+@pytest.mark.leanner(family="baseline")
+def test_case(case: Case, benchmark: Stopwatch) -> None:
+    record = case.measure(benchmark)
+    assert case.holds(record), " ".join(record.reasons)

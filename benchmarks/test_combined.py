@@ -1,0 +1,19 @@
+"""Passes one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+
+if TYPE_CHECKING:
+    from fixtures.case import Case
+
+    from leanner.measure.case import Stopwatch
+
+
+@pytest.mark.leanner(family="combined")
+def test_case(case: Case, benchmark: Stopwatch) -> None:
+    record = case.measure(benchmark)
+    assert case.holds(record), " ".join(record.reasons)

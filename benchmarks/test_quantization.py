@@ -1,0 +1,19 @@
+"""8-bit weights and activations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+
+if TYPE_CHECKING:
+    from fixtures.case import Case
+
+    from leanner.measure.case import Stopwatch
+
+
+@pytest.mark.leanner(family="quantization")
+def test_case(case: Case, benchmark: Stopwatch) -> None:
+    record = case.measure(benchmark)
+    assert case.holds(record), " ".join(record.reasons)

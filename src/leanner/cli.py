@@ -1,0 +1,26 @@
+"""The command ``leanner``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from importlib.metadata import version
+
+from leanner import corpora_cli
+from leanner import score_cli
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a sub-command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="leanner", description="Leaner biomedical NER, with numbers one can defend.")
+    parser.add_argument("--version", action="version", version=f"leanner {version('leanner')}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    corpora_cli.add_parser(subparsers)
+    score_cli.add_parser(subparsers)
+    parsed = parser.parse_args(arguments)
+    return int(parsed.run(parsed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""What cases are measured on: the corpus in memory, with what the record says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leanner.corpora.load import BUNDLED
+from leanner.corpora.load import load_corpus
+from leanner.report.record import CorpusInfo
+
+
+if TYPE_CHECKING:
+    from leanner.options import Options
+    from leanner.types import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Documents that every round tags.
+
+    Attributes:
+        documents: In memory, so that no round reads files.
+        info: For the record; its name is ``bundled`` for the bundled corpus alone.
+        quality: What a reader must know of the text.
+    """
+
+    documents: tuple[Document, ...]
+    info: CorpusInfo
+    quality: tuple[str, ...]
+
+
+def load_subject(options: Options) -> Subject:
+    """Read the corpora of ``options``.
+
+    Raises:
+        CorpusError: A file is not what its format promises.
+        ValueError: There is no text in them.
+    """
+    merged = load_corpus(
+        options.corpora,
+        sentences=options.sentences,
+        seed=options.seed,
+        on_bad_document="skip" if options.on_bad_document == "skip" else "error",
+    )
+    documents = tuple(merged)
+    statistics = merged.statistics()
+    total = statistics.total
+    if not total.sentences:
+        raise ValueError(f"expected text in {merged.name}, found no sentence")
+    bundled = tuple(options.corpora or (BUNDLED,)) == (BUNDLED,)
+    info = CorpusInfo(
+        name=BUNDLED if bundled else merged.name,
+        sha256=merged.sha256(),
+        sentences=total.sentences,
+        tokens=total.words,
+        mentions=sum(total.mentions.values()),
+        articles=total.articles,
+    )
+    return Subject(documents, info, _quality(statistics.errors))
+
+
+def _quality(errors: Sequence[Exception]) -> tuple[str, ...]:
+    if not errors:
+        return ()
+    return (f"{len(errors)} bad documents were left out, the first: {errors[0]}",)

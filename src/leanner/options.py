@@ -1,0 +1,134 @@
+"""The ``--leanner-…`` options: each a command-line flag, else an ini value of the same name, else a default."""
+
+from __future__ import annotations
+
+import os
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+
+if TYPE_CHECKING:
+    import pytest
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the cases are to be run."""
+
+    tagger: str
+    corpora: tuple[str, ...]
+    sentences: int | None
+    seed: int
+    on_bad_document: str
+    energy: str
+    watts_per_core: float | None
+    interval_s: float
+    device: str
+    batch_size: int
+    seconds: float
+    strict: bool
+    everything: bool
+
+
+_CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "energy": ("auto", "require", "estimate", "off"),
+    "device": ("auto", "cpu", "cuda"),
+    "on-bad-document": ("error", "skip"),
+}
+
+#: name, type, default, help; a type of ``bool`` makes a flag, of ``list`` a repeatable option.
+_OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
+    ("tagger", str, "bundled", "the tagger: bundled, hunflair2, or a file saved by Flair (a pickle: trust its source)"),
+    (
+        "corpora",
+        list,
+        (),
+        "corpora: bundled, a folder of native files, or NAME=PATH for your own; repeatable "
+        "(default: $LEANNER_CORPORA, else bundled)",
+    ),
+    ("sentences", int, None, "take a seeded sample of whole articles with about this many sentences"),
+    ("seed", int, 0, "seed of the corpus sample, the latency sample and the bootstrap"),
+    ("on-bad-document", str, "error", "stop at a document that breaks its format, or skip and count it"),
+    ("energy", str, "auto", "joules: from the meters that are here, required, estimated from CPU time, or off"),
+    ("watts-per-core", float, None, "watts of one busy core, for --leanner-energy=estimate"),
+    ("interval", float, 0.1, "seconds between two samples of power and memory"),
+    ("device", str, "auto", "where cases run: cpu, cuda, or auto (cpu; with -m gpu cuda)"),
+    ("batch-size", int, 32, "mini-batch size that Flair's predict is given"),
+    ("seconds", float, 20.0, "time for the rounds of one case; never fewer than 5 rounds, nor more than 50"),
+    ("strict", bool, False, "an inconclusive F1 loss fails the case"),
+    ("all", bool, False, "run every configuration, not only the default ones"),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option and its ini value."""
+    group = parser.getgroup("leanner", "lean biomedical NER")
+    for name, kind, default, meaning in _OPTIONS:
+        flag = f"--leanner-{name}"
+        text = f"{meaning} (default: {default})" if default not in (None, False, ()) else meaning
+        if kind is bool:
+            group.addoption(flag, action="store_true", default=None, help=text)
+            parser.addini(f"leanner-{name}", text, type="bool", default=False)
+        elif kind is list:
+            group.addoption(flag, action="append", default=None, metavar="CORPUS", help=text)
+            parser.addini(f"leanner-{name}", text, type="args", default=[])
+        else:
+            choices = _CHOICES.get(name)
+            metavar = None if choices else name.upper()
+            group.addoption(flag, type=kind, choices=choices, default=None, metavar=metavar, help=text)
+            parser.addini(f"leanner-{name}", text, type="string", default=None)
+
+
+def read_options(config: pytest.Config) -> Options:
+    """Return the options of this run.
+
+    Raises:
+        pytest.UsageError: An ini value is not of its option's type or choices.
+    """
+    values = {name: _value(config, name, kind, default) for name, kind, default, _ in _OPTIONS}
+    return Options(
+        tagger=values["tagger"],
+        corpora=tuple(values["corpora"]) or _corpora_from_environment(),
+        sentences=values["sentences"],
+        seed=values["seed"],
+        on_bad_document=values["on-bad-document"],
+        energy=values["energy"],
+        watts_per_core=values["watts-per-core"],
+        interval_s=values["interval"],
+        device=values["device"],
+        batch_size=values["batch-size"],
+        seconds=values["seconds"],
+        strict=values["strict"],
+        everything=values["all"],
+    )
+
+
+def _corpora_from_environment() -> tuple[str, ...]:
+    return tuple(part for part in os.environ.get("LEANNER_CORPORA", "").split(os.pathsep) if part)
+
+
+def _value(config: pytest.Config, name: str, kind: Any, default: Any) -> Any:  # noqa: ANN401 - one per option
+    given = config.getoption(f"--leanner-{name}")
+    if given is not None:
+        return given
+    ini = config.getini(f"leanner-{name}")
+    if ini in (None, "", []):
+        return default
+    if kind in (bool, list):
+        return ini
+    import pytest  # noqa: PLC0415 - the command line reads options without pytest
+
+    try:
+        value = kind(ini)
+    except ValueError as error:
+        raise pytest.UsageError(
+            f"{config.inipath}: expected leanner-{name} = {kind.__name__}, found {ini!r}"
+        ) from error
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise pytest.UsageError(
+            f"{config.inipath}: expected leanner-{name} = one of {', '.join(_CHOICES[name])}, found {ini!r}"
+        )
+    return value

@@ -1,0 +1,60 @@
+"""The answer in a sentence: what to run here, what it gains and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leanner.report.record import CaseRecord
+from leanner.report.record import Verdict
+
+
+def answer(records: Sequence[CaseRecord]) -> str:
+    """Return the sentence, for instance ``bf16: 1.8× faster, 0.1 pt F1, no meter here: …``.
+
+    It names the fastest case that keeps its F1 bound and is faster than the baseline
+    beyond the interval of the ratio.
+    """
+    held = [
+        record
+        for record in records
+        if record.verdict is Verdict.PASS and record.speedup is not None and record.speedup.low > 1.0
+    ]
+    if held:
+        best = max(held, key=lambda record: record.speedup.value if record.speedup else 0.0)
+        return f"{_title(best)}: {_gain(best)}, {_cost(best)}, {_joules(best, records)}"
+    baseline = next((record for record in records if not record.passes), None)
+    measured = [record for record in records if record.speedup is not None and record.passes]
+    if not measured:
+        return "nothing to compare: no case but the baseline was measured"
+    best = max(measured, key=lambda record: record.speedup.value if record.speedup else 0.0)
+    return (
+        f"{_title(baseline) if baseline else 'fp32'}: nothing measured is both faster and within its F1 bound; "
+        f"fastest was {_title(best)}: {_gain(best)}, {_cost(best)} ({best.verdict})"
+    )
+
+
+def _title(record: CaseRecord) -> str:
+    return record.configuration if record.device == "cpu" else f"{record.configuration} on {record.device}"
+
+
+def _gain(record: CaseRecord) -> str:
+    assert record.speedup is not None
+    return f"{record.speedup.value:.1f}× faster"
+
+
+def _cost(record: CaseRecord) -> str:
+    if record.f1_drop is None:
+        return "F1 loss unknown"
+    return f"{record.f1_drop.points:.1f} pt F1"
+
+
+def _joules(record: CaseRecord, records: Sequence[CaseRecord]) -> str:
+    energy = record.energy
+    if energy is not None and energy.per_1000_sentences_j is not None:
+        estimated = " (estimate)" if "estimate" in energy.sources else ""
+        baseline = next((r.energy for r in records if not r.passes and r.device == record.device), None)
+        if baseline is not None and baseline.per_1000_sentences_j:
+            share = 100 * (1 - energy.per_1000_sentences_j / baseline.per_1000_sentences_j)
+            return f"{share:.0f} % fewer joules{estimated}" if share >= 0 else f"{-share:.0f} % more joules{estimated}"
+        return f"{energy.per_1000_sentences_j:.3g} J per 1,000 sentences{estimated}"
+    return f"no meter here: {record.unknown.get('energy', 'joules unknown')}"
