@@ -46,8 +46,10 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
         "corpora",
         list,
         (),
-        "corpora: bundled, a folder of native files, or NAME=PATH for your own; repeatable "
-        "(default: $LEANNER_CORPORA, else bundled)",
+        (
+            "corpora: bundled, a folder of native files, or NAME=PATH for your own; repeatable "
+            "(default: $LEANNER_CORPORA, else bundled)"
+        ),
     ),
     ("sentences", int, None, "take a seeded sample of whole articles with about this many sentences"),
     ("seed", int, 0, "seed of the corpus sample, the latency sample and the bootstrap"),

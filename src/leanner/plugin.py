@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -135,7 +137,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     from leanner.report.answer import answer  # noqa: PLC0415
     from leanner.report.table import render  # noqa: PLC0415
 
-    terminal = terminalreporter.isatty
+    terminal = bool(terminalreporter.isatty)
     console = Console(force_terminal=terminal, width=None if terminal else _WIDE, soft_wrap=False)
     with console.capture() as captured:
         console.print(render(records))
@@ -153,7 +155,7 @@ def _records(config: pytest.Config) -> list[CaseRecord]:
     return [] if session is None else list(session.records.values())
 
 
-def _progress(config: pytest.Config) -> Any:  # noqa: ANN401 - a callable that prints
+def _progress(config: pytest.Config) -> Callable[[str], None]:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or config.get_verbosity() < 0:
         return lambda _: None
@@ -161,7 +163,7 @@ def _progress(config: pytest.Config) -> Any:  # noqa: ANN401 - a callable that p
 
     def say(text: str) -> None:
         # A case runs for a minute while pytest holds its output back.
-        with capture.global_and_fixture_disabled():
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
             reporter.ensure_newline()
             reporter.write_line(text)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from leanner.types import Label
+
+if TYPE_CHECKING:
+    from leanner.types import Label
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,12 @@ from typing import Protocol
 from leanner.configurations import BASELINE
 from leanner.configurations import Configuration
 from leanner.measure.joules import energy_of
-from leanner.measure.joules import highest
 from leanner.measure.joules import mean_utilization
 from leanner.measure.joules import power_of
+from leanner.measure.parts import memory_of
+from leanner.measure.parts import quality_of
+from leanner.measure.parts import sparsity_of
+from leanner.measure.parts import time_of
 from leanner.measure.rounds import rounds_within
 from leanner.measure.rounds import single_stream
 from leanner.measure.rounds import tag_all
@@ -29,10 +32,7 @@ from leanner.measure.statistics import speedup
 from leanner.report.record import CaseRecord
 from leanner.report.record import F1Drop
 from leanner.report.record import Flops
-from leanner.report.record import Memory
-from leanner.report.record import Sparsity
 from leanner.report.record import TaggerInfo
-from leanner.report.record import Time
 from leanner.report.record import Verdict
 from leanner.scoring.agreement import second_opinion
 from leanner.scoring.bootstrap import f1_loss
@@ -88,7 +88,6 @@ class Conditions:
     device: str
     seconds: float
     seed: int
-    strict: bool
     say: Callable[[str], None]
 
 
@@ -190,10 +189,11 @@ def measure_case(
     loss = f1_loss(held.counts, counts, seed=conditions.seed)
     bound = configuration.bound.on(subject.info.name) if configuration.bound else None
     decision = decide(loss, bound)
+    why = configuration.bound.reason if configuration.bound else configuration.unbounded
     idle = conditions.idle()
     energy, unknown = energy_of(rounds.readings, idle, subject.info.sentences)
     power = power_of(rounds.readings, unknown)
-    memory = _memory(rounds.readings, weights, conditions.device, unknown)
+    memory = memory_of(rounds.readings, weights, conditions.device, unknown)
     faster = None
     if rounds_s and held.rounds_s:
         faster = speedup(held.rounds_s, rounds_s, against=BASELINE, seed=conditions.seed)
@@ -207,7 +207,7 @@ def measure_case(
         unknown["f1_drop.bound"] = configuration.unbounded or "no bound is promised"
     unknown.update({f"f1.{name}": reason for name, reason in scores.reasons.items()})
     opinion = second_opinion(subject.documents, rounds.predictions, tagger.labels)
-    quality = _quality(tagger, rounds, subject) + (
+    quality = quality_of(tagger, rounds.readings, len(rounds.digests), subject) + (
         () if opinion.exact else (f"seqeval disagrees on the spans that words can represent: F1 {opinion.micro}",)
     )
     record = CaseRecord(
@@ -217,7 +217,7 @@ def measure_case(
         runtime=tagger.runtime,
         device=conditions.device,
         verdict=Verdict(decision.verdict),
-        reasons=(configuration.unbounded,) if bound is None and configuration.unbounded else decision.reasons,
+        reasons=(*decision.reasons, why) if why else decision.reasons,
         tagger=TaggerInfo(tagger.name, tagger.weights_sha256, original.parameters),
         corpus=subject.info,
         environment=conditions.environment,
@@ -227,11 +227,11 @@ def measure_case(
         power=power,
         gpu_utilization_pct=mean_utilization(rounds.readings),
         memory=memory,
-        time=_time(rounds_s, subject, prepare_s),
+        time=time_of(rounds_s, subject, prepare_s),
         latency_ms=latency(singles),
         speedup=faster,
         flops=Flops(theoretical=weights.flops, ratio=held.weights.flops / weights.flops),
-        sparsity=_sparsity(configuration, weights),
+        sparsity=sparsity_of(configuration, weights),
         quality=quality,
         suspect=any(reading.suspect for reading in rounds.readings),
         files={
@@ -247,42 +247,3 @@ def _seconds(stopwatch: Stopwatch) -> tuple[float, ...]:
     # Metadata.stats of pytest-benchmark; None when benchmarks are disabled.
     metadata = getattr(stopwatch, "stats", None)
     return () if metadata is None else tuple(float(seconds) for seconds in metadata.stats.data)
-
-
-def _time(rounds_s: tuple[float, ...], subject: Subject, prepare_s: float) -> Time:
-    if not rounds_s:
-        return Time((), None, None, None, prepare_s)
-    median = (
-        sorted(rounds_s)[len(rounds_s) // 2]
-        if len(rounds_s) % 2
-        else sum(sorted(rounds_s)[len(rounds_s) // 2 - 1 : len(rounds_s) // 2 + 1]) / 2
-    )
-    info = subject.info
-    return Time(rounds_s, median, info.sentences / median, info.tokens / median, prepare_s)
-
-
-def _memory(readings: Sequence[Reading], weights: Weights, device: str, unknown: dict[str, str]) -> Memory:
-    host = highest(readings, lambda r: r.peak_host_mb)
-    vram = highest(readings, lambda r: r.peak_vram_mb if r.peak_vram_mb is not None else r.peak_vram_allocated_mb)
-    reasons = {name: reason for reading in readings for name, reason in reading.reasons.items()}
-    if host is None:
-        unknown["memory.peak_host_mb"] = reasons.get("peak_host_mb", "no sample of the process tree")
-    if vram is None:
-        on_cpu = "the case does not run on a GPU"
-        unknown["memory.peak_vram_mb"] = on_cpu if device == "cpu" else reasons.get("peak_vram_mb", "no sample")
-    return Memory(peak_host_mb=host, peak_vram_mb=vram, weights_mb=weights.weights_mb)
-
-
-def _sparsity(configuration: Configuration, weights: Weights) -> Sparsity | None:
-    asked = [getattr(step, "sparsity", None) for step in configuration.passes]
-    known = [share for share in asked if share is not None]
-    if not known or weights.sparsity is None:
-        return None
-    return Sparsity(asked=known[-1], weights=weights.sparsity)
-
-
-def _quality(tagger: Tagger, rounds: _Rounds, subject: Subject) -> tuple[str, ...]:
-    notes = [*subject.quality, *getattr(tagger, "quality", ())]
-    if len(rounds.digests) > 1:
-        notes.append(f"rounds gave {len(rounds.digests)} different sets of spans; F1 is of the last")
-    return tuple(dict.fromkeys([*notes, *(note for reading in rounds.readings for note in reading.quality)]))

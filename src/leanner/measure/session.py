@@ -123,7 +123,6 @@ class Session:
             device=device,
             seconds=self.options.seconds,
             seed=self.options.seed,
-            strict=self.options.strict,
             say=lambda text: self.say(f"leanner: {name}: {text}"),
         )
 

@@ -46,7 +46,20 @@ def render(records: Sequence[CaseRecord]) -> RenderableType:
     if any(record.f1 for record in records):
         parts.append(_by_corpus(records))
     parts.extend(Text(f"[{number}] {text}", style="dim") for number, text in enumerate(notes.texts, 1))
+    remarks: dict[str, list[str]] = {}
+    for record in records:
+        for note in record.quality:
+            remarks.setdefault(note, []).append(title(record))
+    parts.extend(
+        Text(f"{'all' if len(names) == len(records) else ', '.join(names)}: {note}", style="dim")
+        for note, names in remarks.items()
+    )
     return Group(*parts)
+
+
+def title(record: CaseRecord) -> str:
+    """Return the configuration, with the device if it is not the CPU."""
+    return record.configuration if record.device == "cpu" else f"{record.configuration} ({record.device})"
 
 
 def _cases(records: Sequence[CaseRecord], notes: _Footnotes) -> Table:
@@ -89,10 +102,9 @@ def _row(record: CaseRecord, notes: _Footnotes) -> list[str | Text]:
     estimated = "~" if energy is not None and "estimate" in energy.sources else ""
     joules = energy.total_j if energy is not None else None
     per_1000 = energy.per_1000_sentences_j if energy is not None else None
-    name = record.configuration if record.device == "cpu" else f"{record.configuration} ({record.device})"
     explained = record.verdict not in (Verdict.PASS, Verdict.RECORDED)
     return [
-        name,
+        title(record),
         Text(
             record.verdict + (notes.mark(" ".join(record.reasons)) if explained else ""), style=_STYLES[record.verdict]
         ),
@@ -131,6 +143,5 @@ def _by_corpus(records: Sequence[CaseRecord]) -> Table:
             continue
         values = [f1["by_corpus"].get(name, {}).get("micro") for name in corpora]
         values += [f1.get(k) for k in ("macro_over_corpora", "GENE", "SPECIES", "DISEASE", "precision", "recall")]
-        name = record.configuration if record.device == "cpu" else f"{record.configuration} ({record.device})"
-        table.add_row(name, *("-" if value is None else f"{value:.4f}" for value in values))
+        table.add_row(Text(title(record)), *("-" if value is None else f"{value:.4f}" for value in values))
     return table
