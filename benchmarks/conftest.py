@@ -8,7 +8,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let warnings be warnings in this folder, and let a case take as long as its corpus needs."""
+    """Let warnings be warnings in this folder."""
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):

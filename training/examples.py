@@ -54,7 +54,9 @@ class Source:
 CHEMICAL = frozenset({"Chemical"})
 GENES, DISEASES, ORGANISMS = frozenset({Label.GENE}), frozenset({Label.DISEASE}), frozenset({Label.SPECIES})
 SOURCES = (
-    Source("BioRED", "BioRED_TrainDev.PubTator", ALL_TYPES, 3, full_prompt=1.0, further=frozenset(FURTHER), swapped=0.3),
+    Source(
+        "BioRED", "BioRED_TrainDev.PubTator", ALL_TYPES, 3, full_prompt=1.0, further=frozenset(FURTHER), swapped=0.3
+    ),
     Source("NLM-Gene", "NLMgene_Train.PubTator", GENES),
     Source("NLM-Gene", "NLMgene_Test.PubTator", GENES),
     Source("GNormPlus", "GNormPlus_Train.PubTator", GENES),
@@ -174,9 +176,8 @@ def _augmented(
     variants = pool.get("Variant", [])
     result: list[_Piece] = []
     for piece in pieces:
-        if piece.native is not None and rng.random() < source.swapped:
-            piece = _Piece(rng.choice(pool[piece.native]), piece.native)
-        result.append(piece)
+        swap = piece.native is not None and rng.random() < source.swapped
+        result.append(_Piece(rng.choice(pool[piece.native or ""]), piece.native) if swap else piece)
         if piece.native == "Gene" and variants and rng.random() < 0.08:
             result.append(_Piece(rng.choice(variants), "Variant"))
     return result

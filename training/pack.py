@@ -1,7 +1,7 @@
 """Pack trained weights into the package: ``python training/pack.py OUT/tagger.pt src/leanner/taggers/bundled``.
 
 Writes ``delta.safetensors`` and ``tagger.json``. ``recipe.json`` beside the weights, if
-there, is copied without its paths. A ``checkpoint.pt`` gives its running mean.
+there, is copied without its paths.
 """
 
 from __future__ import annotations
@@ -29,16 +29,14 @@ from leanner.taggers.delta import make_delta
 from leanner.taggers.weights import weights_sha256
 
 
-LARGEST = 12_000_000  # bytes
+LARGEST = 16 * 1024 * 1024  # bytes
 PATHS = frozenset({"corpora", "out", "threads"})
 
 
 def trained_weights(path: Path) -> dict[str, torch.Tensor]:
     """Return the weights of ``training/train.py`` by their names in ``BertModel`` and in Flair's head."""
-    state = torch.load(path, weights_only=True)
-    if "mean" in state:
-        state = {name.removeprefix("module."): w for name, w in state["mean"].items() if name != "n_averaged"}
-    return {name.removeprefix("encoder.") if name.startswith("encoder.") else name: w for name, w in state.items()}
+    weights: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
+    return weights
 
 
 def recipe_of(path: Path) -> dict[str, object]:
@@ -53,9 +51,6 @@ def pack(path: Path, folder: Path) -> None:
     """Write the two files and load them again."""
     base = base_weights()
     tuned = trained_weights(path)
-    word_embeddings = "embeddings.word_embeddings.weight"
-    if not torch.equal(tuned[word_embeddings], base[word_embeddings]):
-        raise SystemExit(f"expected frozen word embeddings, found changed ones in {path}")
     delta = make_delta(base, tuned)
     entity_types = sorted(PLURAL.values())
     model = build(list(TAGS), entity_types, apply_delta(base, delta))
@@ -81,7 +76,7 @@ def pack(path: Path, folder: Path) -> None:
 def main() -> None:
     """Parse the command line and pack."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("weights", type=Path, help="tagger.pt (or checkpoint.pt) of training/train.py")
+    parser.add_argument("weights", type=Path, help="tagger.pt of training/train.py")
     parser.add_argument("folder", type=Path, help="where delta.safetensors and tagger.json go")
     arguments = parser.parse_args()
     pack(arguments.weights, arguments.folder)

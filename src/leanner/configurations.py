@@ -91,7 +91,6 @@ CONFIGURATIONS: Final = (
         "combined",
         (MagnitudePruning(sparsity=0.3), Int8Dynamic()),
         unbounded=_UNTESTED,
-        default=False,
     ),
 )
 

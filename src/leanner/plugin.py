@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from typing import Any
@@ -25,6 +26,10 @@ MARKER: Final = "leanner"
 CASE: Final = "case"
 SESSION: Final = pytest.StashKey["Session"]()
 _OPTIONS: Final = pytest.StashKey[Options]()
+_NOT_SIDE_BY_SIDE: Final = (
+    "leanner measures time and joules, which cases running side by side would spoil, and pytest-benchmark "
+    "writes no report under xdist; run with -p no:xdist or -n0"
+)
 #: Width of the table where there is no terminal to ask.
 _WIDE: Final = 180
 
@@ -62,27 +67,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(CASE, parameters, indirect=True)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the GPU's cases out unless they are asked for, and put baselines first.
 
     Raises:
         pytest.UsageError: They are asked for and there is no usable GPU, or xdist is on.
     """
+    # A family without a configuration in this run leaves an empty set of parameters behind.
+    _deselect(config, items, [item for item in items if _is_case(item) and not _has_configuration(item)])
     cases = [item for item in items if _is_case(item)]
     if not cases:
         return
-    if config.getoption("dist", "no") != "no" or hasattr(config, "workerinput"):
-        raise pytest.UsageError(
-            "leanner measures time and joules, which cases running side by side would spoil, and pytest-benchmark "
-            "writes no report under xdist; run with -p no:xdist or -n0"
-        )
+    if config.getoption("dist", "no") != "no":
+        raise pytest.UsageError(_NOT_SIDE_BY_SIDE)
     wanted = config.stash[_OPTIONS].device == "cuda" or "gpu" in (config.getoption("markexpr") or "")
     on_gpu = [item for item in cases if item.get_closest_marker("gpu")]
     if on_gpu and not wanted:
-        config.hook.pytest_deselected(items=on_gpu)
-        gone = set(on_gpu)
-        items[:] = [item for item in items if item not in gone]
+        _deselect(config, items, on_gpu)
     elif on_gpu and not config.getoption("collectonly") and (reason := _no_gpu()):
         raise pytest.UsageError(f"cases on a GPU are asked for, but {reason}; nothing was measured")
     # A baseline that comes later would be measured twice.
@@ -95,6 +97,9 @@ def leanner_session(request: pytest.FixtureRequest) -> Iterator[Session]:
     from leanner.measure.session import Session  # noqa: PLC0415 - only where there are cases
 
     config = request.config
+    if hasattr(config, "workerinput"):
+        # xdist collects in its workers, where an error of usage would end as an internal one.
+        pytest.fail(_NOT_SIDE_BY_SIDE, pytrace=False)
     session = Session(config.stash[_OPTIONS], config.rootpath, _progress(config))
     config.stash[SESSION] = session
     yield session
@@ -123,7 +128,20 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     """Add what pytest-benchmark does not look at: GPU, driver, instruction sets, threads, libraries."""
     record = next(iter(_records(config)), None)
     if record is not None:
-        machine_info["leanner"] = {k: v for k, v in record.environment.items() if k not in ("commit", "dirty")}
+        machine_info["leanner"] = _machine(record.environment)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_benchmark_compare_machine_info(
+    config: pytest.Config, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
+) -> None:
+    """Add the same before the first case, for pytest-benchmark to compare it with that of a saved run."""
+    saved = compared_benchmark["machine_info"].get("leanner")
+    if saved is not None and "leanner" not in machine_info:
+        from leanner.measure.environment import describe  # noqa: PLC0415 - only where there are cases
+
+        on_gpu = saved["gpu"] is not None and _no_gpu() is None
+        machine_info["leanner"] = _machine(describe(config.rootpath, "cuda" if on_gpu else "cpu"))
 
 
 @pytest.hookimpl(trylast=True)
@@ -150,6 +168,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"the same as JSON: {path}")
 
 
+def _machine(environment: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in environment.items() if name not in ("commit", "dirty")}
+
+
 def _records(config: pytest.Config) -> list[CaseRecord]:
     session = config.stash.get(SESSION, None)
     return [] if session is None else list(session.records.values())
@@ -168,6 +190,17 @@ def _progress(config: pytest.Config) -> Callable[[str], None]:
             reporter.write_line(text)
 
     return say
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], gone: list[pytest.Item]) -> None:
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [item for item in items if item not in set(gone)]
+
+
+def _has_configuration(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and isinstance(callspec.params.get(CASE), tuple)
 
 
 def _is_case(item: pytest.Item) -> bool:

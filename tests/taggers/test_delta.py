@@ -38,9 +38,20 @@ def test_what_did_not_change_is_not_stored() -> None:
     assert torch.equal(apply_delta({"embeddings.weight": frozen}, {})["embeddings.weight"], frozen)
 
 
-def test_embeddings_are_stored_as_half() -> None:
-    delta = make_delta({"embeddings.position": torch.zeros(2, 2)}, {"embeddings.position": torch.full((2, 2), 0.25)})
-    assert {name: value.dtype for name, value in delta.items()} == {"embeddings.position": torch.float16}
+@given(st.sets(st.integers(0, 8)))
+def test_rows_that_did_not_change_are_not_stored(changed: set[int]) -> None:
+    base = {"embeddings.weight": torch.arange(27.0).view(9, 3)}
+    tuned = {"embeddings.weight": base["embeddings.weight"].clone()}
+    for row in changed:
+        tuned["embeddings.weight"][row] += 1.27 * torch.tensor([1.0, -0.5, 0.25])
+    delta = make_delta(base, tuned)
+    if changed:
+        assert len(delta["embeddings.weight"]) == len(changed)
+        assert ("embeddings.weight.rows" in delta) == (len(changed) < 9)
+    back = apply_delta(base, delta)["embeddings.weight"]
+    torch.testing.assert_close(back, tuned["embeddings.weight"], rtol=0, atol=0.006)
+    kept = [row for row in range(9) if row not in changed]
+    assert torch.equal(back[kept], base["embeddings.weight"][kept])
 
 
 def test_another_shape_is_refused() -> None:

@@ -24,6 +24,8 @@ def answer(records: Sequence[CaseRecord]) -> str:
         return f"{_title(best)}: {_gain(best)}, {_cost(best)}, {_joules(best, records)}"
     baseline = next((record for record in records if not record.passes), None)
     measured = [record for record in records if record.speedup is not None and record.passes]
+    if not measured and any(record.passes and record.time is not None for record in records):
+        return "nothing to compare: the baseline was not timed among the cases"
     if not measured:
         return "nothing to compare: no case but the baseline was measured"
     best = max(measured, key=lambda record: record.speedup.value if record.speedup else 0.0)
@@ -39,13 +41,15 @@ def _title(record: CaseRecord) -> str:
 
 def _gain(record: CaseRecord) -> str:
     assert record.speedup is not None
-    return f"{record.speedup.value:.1f}× faster"
+    value = record.speedup.value
+    return f"{value:.1f}× faster" if value >= 1 else f"{1 / value:.1f}× slower"
 
 
 def _cost(record: CaseRecord) -> str:
     if record.f1_drop is None:
         return "F1 loss unknown"
-    return f"{record.f1_drop.points:.1f} pt F1"
+    # A gain too small for the digits is no "-0.0".
+    return f"{round(record.f1_drop.points, 1) + 0.0:.1f} pt F1"
 
 
 def _joules(record: CaseRecord, records: Sequence[CaseRecord]) -> str:

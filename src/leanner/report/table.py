@@ -106,7 +106,7 @@ def _row(record: CaseRecord, notes: _Footnotes) -> list[str | Text]:
     return [
         title(record),
         Text(
-            record.verdict + (notes.mark(" ".join(record.reasons)) if explained else ""), style=_STYLES[record.verdict]
+            record.verdict + (notes.mark("; ".join(record.reasons)) if explained else ""), style=_STYLES[record.verdict]
         ),
         cell(record.f1["micro"] if record.f1 else None, ".4f", "f1"),
         _loss(record, cell),
