@@ -116,19 +116,19 @@ def _value(config: pytest.Config, name: str, kind: Any, default: Any) -> Any:  #
     given = config.getoption(f"--leanner-{name}")
     if given is not None:
         return given
-    ini = config.getini(f"leanner-{name}")
-    if ini in (None, "", []):
-        return default
-    if kind in (bool, list):
-        return ini
     import pytest  # noqa: PLC0415 - the command line reads options without pytest
 
+    ini: Any = None
     try:
+        ini = config.getini(f"leanner-{name}")
+        if ini in (None, "", []):
+            return default
+        if kind in (bool, list):
+            return ini
         value = kind(ini)
-    except ValueError as error:
-        raise pytest.UsageError(
-            f"{config.inipath}: expected leanner-{name} = {kind.__name__}, found {ini!r}"
-        ) from error
+    except (TypeError, ValueError) as error:
+        found = f"found {ini!r}" if ini is not None else str(error)
+        raise pytest.UsageError(f"{config.inipath}: expected leanner-{name} = {kind.__name__}, {found}") from error
     if name in _CHOICES and value not in _CHOICES[name]:
         raise pytest.UsageError(
             f"{config.inipath}: expected leanner-{name} = one of {', '.join(_CHOICES[name])}, found {ini!r}"

@@ -30,8 +30,6 @@ _NOT_SIDE_BY_SIDE: Final = (
     "leanner measures time and joules, which cases running side by side would spoil, and pytest-benchmark "
     "writes no report under xdist; run with -p no:xdist or -n0"
 )
-#: Width of the table where there is no terminal to ask.
-_WIDE: Final = 180
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -153,12 +151,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     from rich.console import Console  # noqa: PLC0415 - only where there are cases
 
     from leanner.report.answer import answer  # noqa: PLC0415
+    from leanner.report.table import WIDE  # noqa: PLC0415
     from leanner.report.table import render  # noqa: PLC0415
 
     terminal = bool(terminalreporter.isatty)
-    console = Console(force_terminal=terminal, width=None if terminal else _WIDE, soft_wrap=False)
+    console = Console(force_terminal=terminal, width=None if terminal else WIDE, soft_wrap=False)
     with console.capture() as captured:
-        console.print(render(records))
+        console.print(render(records, console.width))
     terminalreporter.section("leanner", sep="=")
     terminalreporter.write(captured.get())
     terminalreporter.write_line("")
@@ -174,7 +173,12 @@ def _machine(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 def _records(config: pytest.Config) -> list[CaseRecord]:
     session = config.stash.get(SESSION, None)
-    return [] if session is None else list(session.records.values())
+    if session is None:
+        return []
+    from leanner.configurations import CONFIGURATIONS  # noqa: PLC0415 - only where there are cases
+
+    order = [configuration.name for configuration in CONFIGURATIONS]
+    return sorted(session.records.values(), key=lambda record: (record.device, order.index(record.configuration)))
 
 
 def _progress(config: pytest.Config) -> Callable[[str], None]:

@@ -225,7 +225,7 @@ def measure_case(
         f1_drop=None if loss.points is None else F1Drop(loss.points, loss.low, loss.high, bound),
         energy=energy,
         power=power,
-        gpu_utilization_pct=mean_utilization(rounds.readings),
+        gpu_utilization_pct=mean_utilization(rounds.readings, unknown),
         memory=memory,
         time=time_of(rounds_s, subject, prepare_s),
         latency_ms=latency(singles),

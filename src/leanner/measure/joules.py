@@ -53,7 +53,10 @@ def power_of(readings: Sequence[Reading], unknown: dict[str, str]) -> Power:
         mean = sum(r.window_s * (r.power.mean_w or 0.0) for r in readings) / seconds
     else:
         unknown["power"] = _reason(readings, "power") or unknown.get("energy", "no meter")
-    return Power(mean_w=mean, peak_w=highest(readings, lambda r: r.power.peak_w))
+    peak = highest(readings, lambda r: r.power.peak_w)
+    if peak is None and mean is not None:
+        unknown["power.peak_w"] = _reason(readings, "power") or "no sample of power within a round"
+    return Power(mean_w=mean, peak_w=peak)
 
 
 def highest(readings: Sequence[Reading], field: Callable[[Reading], float | None]) -> float | None:
@@ -61,9 +64,13 @@ def highest(readings: Sequence[Reading], field: Callable[[Reading], float | None
     return max((value for reading in readings if (value := field(reading)) is not None), default=None)
 
 
-def mean_utilization(readings: Sequence[Reading]) -> float | None:
-    """Return the utilization over all rounds in percent, ``None`` if a round does not know it."""
+def mean_utilization(readings: Sequence[Reading], unknown: dict[str, str]) -> float | None:
+    """Return the GPU's utilization over all rounds in percent, ``None`` if a round does not know it.
+
+    Adds to ``unknown``.
+    """
     if any(reading.gpu_utilization_pct is None for reading in readings):
+        unknown["gpu_utilization_pct"] = _reason(readings, "gpu_utilization_pct") or "no sample within a round"
         return None
     seconds = sum(reading.window_s for reading in readings)
     return sum((reading.gpu_utilization_pct or 0.0) * reading.window_s for reading in readings) / seconds

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Callable
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.console import RenderableType
 from rich.table import Table
@@ -14,7 +19,10 @@ from leanner.report.record import CaseRecord
 from leanner.report.record import Verdict
 
 
-_STYLES = {
+#: Columns of a terminal that take the whole table side by side.
+WIDE: Final = 176
+
+_STYLES: Final = {
     Verdict.PASS: "green",
     Verdict.FAIL: "bold red",
     Verdict.INCONCLUSIVE: "yellow",
@@ -22,6 +30,34 @@ _STYLES = {
     Verdict.NOT_RUN: "dim",
     Verdict.ERROR: "bold red",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of numbers: where they are in a record, how they look, and where their reason is."""
+
+    heading: str
+    value: Callable[[CaseRecord], float | None]
+    form: str
+    field: str
+    is_energy: bool = False
+
+
+_COST: Final = (
+    _Column("s/round", lambda r: r.time.median_s if r.time else None, ".3g", "time"),
+    _Column("sent/s", lambda r: r.time.sentences_per_s if r.time else None, ".1f", "time"),
+    _Column("faster", lambda r: r.speedup.value if r.speedup else None, ".2f", "speedup"),
+    _Column("in theory", lambda r: r.flops.ratio if r.flops else None, ".2f", "flops"),
+    _Column("p50 ms", lambda r: r.latency_ms.p50 if r.latency_ms else None, ".1f", "latency_ms"),
+    _Column("p99 ms", lambda r: r.latency_ms.p99 if r.latency_ms else None, ".1f", "latency_ms"),
+    _Column("J", lambda r: r.energy.total_j if r.energy else None, ".1f", "energy", is_energy=True),
+    _Column(
+        "J/1k sent", lambda r: r.energy.per_1000_sentences_j if r.energy else None, ".1f", "energy", is_energy=True
+    ),
+    _Column("peak MB", lambda r: r.memory.peak_host_mb if r.memory else None, ".0f", "memory.peak_host_mb"),
+    _Column("VRAM MB", lambda r: r.memory.peak_vram_mb if r.memory else None, ".0f", "memory.peak_vram_mb"),
+    _Column("weights MB", lambda r: r.memory.weights_mb if r.memory else None, ".1f", "memory.weights_mb"),
+)
 
 
 class _Footnotes:
@@ -39,21 +75,29 @@ class _Footnotes:
         return f"[{self.texts.index(reason) + 1}]"
 
 
-def render(records: Sequence[CaseRecord]) -> RenderableType:
-    """Return the cases as a table, F1 by corpus below it, and why a value is unknown."""
+def render(records: Sequence[CaseRecord], width: int = WIDE) -> RenderableType:
+    """Return the cases as a table, F1 by corpus below it, and why a value is unknown.
+
+    Args:
+        records: In the order of the rows.
+        width: Columns there are; under ``WIDE`` what a case costs gets a table of its own.
+    """
     notes = _Footnotes()
-    parts: list[RenderableType] = [_cases(records, notes)]
+    loss = ("configuration", "verdict", "F1", "loss pt [95 %]", "bound")
+    rows = [(_loss_cells(record, notes), _cost_cells(record, notes)) for record in records]
+    headings = [column.heading for column in _COST]
+    parts: list[RenderableType]
+    if width >= WIDE:
+        parts = [_table("leanner", (*loss, *headings), [[*first, *second] for first, second in rows])]
+    else:
+        parts = [
+            _table("leanner: F1", loss, [first for first, _ in rows]),
+            _table("leanner: cost", (loss[0], *headings), [[first[0], *second] for first, second in rows]),
+        ]
     if any(record.f1 for record in records):
         parts.append(_by_corpus(records))
     parts.extend(Text(f"[{number}] {text}", style="dim") for number, text in enumerate(notes.texts, 1))
-    remarks: dict[str, list[str]] = {}
-    for record in records:
-        for note in record.quality:
-            remarks.setdefault(note, []).append(title(record))
-    parts.extend(
-        Text(f"{'all' if len(names) == len(records) else ', '.join(names)}: {note}", style="dim")
-        for note, names in remarks.items()
-    )
+    parts.extend(Text(remark, style="dim") for remark in _remarks(records))
     return Group(*parts)
 
 
@@ -62,86 +106,72 @@ def title(record: CaseRecord) -> str:
     return record.configuration if record.device == "cpu" else f"{record.configuration} ({record.device})"
 
 
-def _cases(records: Sequence[CaseRecord], notes: _Footnotes) -> Table:
-    table = Table(title="leanner", title_justify="left")
-    table.add_column("configuration", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for heading in (
-        "F1",
-        "loss pt [95 %]",
-        "bound",
-        "s/round",
-        "sent/s",
-        "faster",
-        "p50 ms",
-        "p99 ms",
-        "J",
-        "J/1000 sent",
-        "peak MB",
-        "VRAM MB",
-        "weights MB",
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for record in records:
-        # brackets would be read as markup in a plain string
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in _row(record, notes)))
+def _table(name: str, headings: Sequence[str], rows: Sequence[Sequence[Text]]) -> Table:
+    table = Table(title=name, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in headings:
+        left = heading in ("configuration", "verdict")
+        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
-def _row(record: CaseRecord, notes: _Footnotes) -> list[str | Text]:
-    def cell(value: float | None, form: str, field: str) -> str:
-        if value is not None:
-            return format(value, form)
-        if record.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
-            return "-"
-        return f"-{notes.mark(record.unknown.get(field))}"
-
-    drop, energy, memory, time, latency = (
-        record.f1_drop, record.energy, record.memory, record.time, record.latency_ms
-    )  # fmt: skip
-    estimated = "~" if energy is not None and "estimate" in energy.sources else ""
-    joules = energy.total_j if energy is not None else None
-    per_1000 = energy.per_1000_sentences_j if energy is not None else None
+def _loss_cells(record: CaseRecord, notes: _Footnotes) -> list[Text]:
     explained = record.verdict not in (Verdict.PASS, Verdict.RECORDED)
+    mark = notes.mark("; ".join(record.reasons)) if explained else ""
+    drop = record.f1_drop
+    loss = _cell(record, drop.points if drop else None, ".2f", "f1_drop", notes)
+    if drop is not None and drop.low is not None and drop.high is not None:
+        loss += f" [{drop.low:.2f}, {drop.high:.2f}]"
     return [
-        title(record),
-        Text(
-            record.verdict + (notes.mark("; ".join(record.reasons)) if explained else ""), style=_STYLES[record.verdict]
-        ),
-        cell(record.f1["micro"] if record.f1 else None, ".4f", "f1"),
-        _loss(record, cell),
-        cell(drop.bound if drop else None, ".1f", "f1_drop.bound"),
-        cell(time.median_s if time else None, ".3g", "time"),
-        cell(time.sentences_per_s if time else None, ".1f", "time"),
-        cell(record.speedup.value if record.speedup else None, ".2f", "speedup"),
-        cell(latency.p50 if latency else None, ".1f", "latency_ms"),
-        cell(latency.p99 if latency else None, ".1f", "latency_ms"),
-        (estimated if joules is not None else "") + cell(joules, ".1f", "energy"),
-        (estimated if per_1000 is not None else "") + cell(per_1000, ".1f", "energy"),
-        cell(memory.peak_host_mb if memory else None, ".0f", "memory.peak_host_mb"),
-        cell(memory.peak_vram_mb if memory else None, ".0f", "memory.peak_vram_mb"),
-        cell(memory.weights_mb if memory else None, ".1f", "memory.weights_mb"),
+        # plain text: brackets in a name would be read as markup
+        Text(title(record)),
+        Text(record.verdict + mark, style=_STYLES[record.verdict]),
+        Text(_cell(record, record.f1["micro"] if record.f1 else None, ".4f", "f1", notes)),
+        Text(loss),
+        Text(_cell(record, drop.bound if drop else None, ".1f", "f1_drop.bound", notes)),
     ]
 
 
-def _loss(record: CaseRecord, cell: Callable[[float | None, str, str], str]) -> str:
-    drop = record.f1_drop
-    if drop is None or drop.low is None or drop.high is None:
-        return cell(drop.points if drop else None, ".2f", "f1_drop")
-    return f"{drop.points:.2f} [{drop.low:.2f}, {drop.high:.2f}]"
+def _cost_cells(record: CaseRecord, notes: _Footnotes) -> list[Text]:
+    estimated = record.energy is not None and "estimate" in record.energy.sources
+    cells = []
+    for column in _COST:
+        value = column.value(record)
+        sign = "~" if column.is_energy and estimated and value is not None else ""
+        cells.append(Text(sign + _cell(record, value, column.form, column.field, notes)))
+    return cells
+
+
+def _cell(record: CaseRecord, value: float | None, form: str, field: str, notes: _Footnotes) -> str:
+    if value is not None:
+        return format(value, form)
+    if record.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
+        return "-"
+    return f"-{notes.mark(record.unknown.get(field))}"
 
 
 def _by_corpus(records: Sequence[CaseRecord]) -> Table:
     corpora = sorted({name for record in records if record.f1 for name in record.f1["by_corpus"]})
-    table = Table(title="F1 by corpus and label", title_justify="left")
-    table.add_column("configuration", no_wrap=True)
-    for heading in (*corpora, "macro", "GENE", "SPECIES", "DISEASE", "precision", "recall"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    keys = ("macro_over_corpora", "GENE", "SPECIES", "DISEASE", "precision", "recall")
+    rows = []
     for record in records:
-        f1 = record.f1
-        if not f1:
-            continue
-        values = [f1["by_corpus"].get(name, {}).get("micro") for name in corpora]
-        values += [f1.get(k) for k in ("macro_over_corpora", "GENE", "SPECIES", "DISEASE", "precision", "recall")]
-        table.add_row(Text(title(record)), *("-" if value is None else f"{value:.4f}" for value in values))
-    return table
+        if record.f1:
+            values = [record.f1["by_corpus"].get(name, {}).get("micro") for name in corpora]
+            values += [record.f1.get(key) for key in keys]
+            cells = [Text("-" if value is None else f"{value:.4f}") for value in values]
+            rows.append([Text(title(record)), *cells])
+    return _table("F1 by corpus and label", ("configuration", *corpora, "macro", *keys[1:]), rows)
+
+
+def _remarks(records: Sequence[CaseRecord]) -> list[str]:
+    """Return the quality notes, those that differ in their numbers alone once, with the first one's numbers."""
+    kinds: dict[str, tuple[str, list[str]]] = {}
+    for record in records:
+        for note in record.quality:
+            kinds.setdefault(re.sub(r"[0-9.]+", "#", note), (note, []))[1].append(title(record))
+    measured = sum(record.f1 is not None for record in records)
+    return [
+        f"{'all' if len(set(names)) == measured > 1 else ', '.join(dict.fromkeys(names))}: {note}"
+        for note, names in kinds.values()
+    ]
