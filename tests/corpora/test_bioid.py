@@ -37,6 +37,7 @@ GOOD = [
     Text("2", "siGli1 cells, GO.", ((2, 6, "NCBI gene:1"), (14, 16, "GO:1"))),
     Text("3", "Nothing.", ()),
 ]
+GOOD_SPANS = [[(0, 9, "GENE"), (13, 17, "SPECIES")], [(2, 6, "GENE")], []]
 
 
 def _read(folder: Path, content: str | bytes, bad: BadDocuments | None = None) -> list[NativeDocument]:
@@ -237,3 +238,23 @@ def test_rows_without_a_caption(tmp_path: Path) -> None:
     (tmp_path / "annotations.csv").write_text(table.replace("92,Figure_1", "91,Figure_2"), encoding="utf-8")
     with pytest.raises(CorpusError, match=r"csv:4: expected the caption of Figure_2 of article 91, found none"):
         list(bioid.read(tmp_path, BadDocuments()))
+
+
+def test_captions_without_annotations_take_the_table(tmp_path: Path) -> None:
+    bare = bioc_xml(GOOD, "bytes", annotated=False)
+    (tmp_path / "annotations.csv").write_text(annotations_csv(GOOD), encoding="utf-8")
+    assert [_spans(document) for document in _read(tmp_path, bare)] == GOOD_SPANS
+
+
+def test_the_figure_and_the_doi_of_a_caption(tmp_path: Path) -> None:
+    directory = '<infon key="sourcedata_figure_dir">Figure_1</infon>'
+    bare = bioc_xml(GOOD, "bytes", annotated=False)
+    assert bare.count(directory) == len(GOOD)
+    content = bare.replace(directory, '<infon key="figure">Figure 1</infon><infon key="doi">10.1/x</infon>')
+    (tmp_path / "annotations.csv").write_text(annotations_csv(GOOD), encoding="utf-8")
+    read = _read(tmp_path, content)
+    assert [_spans(document) for document in read] == GOOD_SPANS
+    assert {document.doi for document in read} == {"10.1/x"}
+    (tmp_path / "annotations.csv").unlink()
+    assert {document.doi for document in _read(tmp_path, content)} == {"10.1/x"}
+    assert {document.doi for document in _read(tmp_path, bare)} == {None}

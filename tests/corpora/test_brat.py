@@ -118,3 +118,15 @@ def test_recognised_by_names_and_annotations(tmp_path: Path) -> None:
         list(variome.read(tmp_path, BadDocuments()))
     brat(tmp_path / "data", GOOD)
     assert variome.recognise(tmp_path)
+
+
+def test_annotations_without_a_text_are_an_error(tmp_path: Path) -> None:
+    brat(tmp_path / "data", GOOD)
+    (tmp_path / "data" / f"{TWO}.txt").unlink()
+    with pytest.raises(
+        CorpusError, match=rf"{TWO}\.txt: expected the text that {TWO}\.ann annotates, found no such file"
+    ):
+        list(variome.read(tmp_path, BadDocuments()))
+    bad = BadDocuments("skip")
+    assert [document.id for document in variome.read(tmp_path, bad)] == [ONE]
+    assert len(bad.errors) == 1

@@ -214,6 +214,8 @@ def test_a_bad_conll_line(tmp_path: Path, line: int, content: str, expected: str
         ('annotated = "GENE"\n', None, "expected annotated as a list of GENE, SPECIES, DISEASE, found 'GENE'"),
         ('[labels]\nGene = "Genes"\n', None, "expected Gene as one of GENE, SPECIES, DISEASE, ignore, found 'Genes'"),
         ("[labels]\nGene = 3\n", None, "expected Gene as one of"),
+        ('[labels]\nGene = ["GENE"]\n', None, "expected Gene as one of"),
+        ('annotated = [["GENE"]]\n', None, "expected annotated as a list of GENE, SPECIES, DISEASE"),
         ('labels = "GENE"\n', None, r"expected \[labels\] as a table"),
     ],
 )
@@ -236,3 +238,22 @@ def test_nothing_there_and_nothing_known(tmp_path: Path) -> None:
     (tmp_path / "labels.toml").write_text('format = "bioc"\n')
     with pytest.raises(CorpusError, match=r"expected bioc files of the corpus mine \(\.bioc, \.xml\), found none"):
         _read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("gone", "message"), [(".ann", "2.ann: expected the annotations"), (".txt", "2.txt: expected")]
+)
+def test_brat_files_without_their_other_half_are_no_silence(tmp_path: Path, gone: str, message: str) -> None:
+    brat(tmp_path, [Text("1", "MLH1", ((0, 4, "GENE"),)), Text("2", "None here")])
+    (tmp_path / f"2{gone}").unlink()
+    with pytest.raises(CorpusError, match=message):
+        _read(tmp_path)
+    bad = BadDocuments("skip")
+    assert [document.id for document in _read(tmp_path, bad)] == ["1"]
+    assert len(bad.errors) == 1
+
+
+def test_an_annotation_file_is_no_corpus(tmp_path: Path) -> None:
+    brat(tmp_path, [Text("1", "MLH1", ((0, 4, "GENE"),))])
+    with pytest.raises(CorpusError, match="found none that begins like one of them"):
+        _read(tmp_path / "1.ann")

@@ -128,6 +128,7 @@ def test_categories_give_labels_too(tmp_path: Path) -> None:
         ({"local_offsets": [1, 5]}, r"train\.jsonl:1: expected '20–4' at 1-5 of panel p, found '0-4 '"),
         ({"local_offsets": [0, 99]}, r"train\.jsonl:1: expected '20–4' at 0-99"),
         ({"local_offsets": [0]}, r"train\.jsonl:1: expected local_offsets with a start and an end, found \[0\]"),
+        ({"local_offsets": {"start": 0}}, r"train\.jsonl:1: expected local_offsets as a list, found"),
         ({"entity_type": "virus"}, r"train\.jsonl:1: expected a label of SourceData .*found the label 'virus'"),
     ],
 )
@@ -151,6 +152,14 @@ def test_a_repeated_doi(tmp_path: Path) -> None:
         (b'{"words": ["b"], "labels": ["O"], "text": "a b"}', "the word 'b' next in the text", "'a b'"),
         (b'{"words": ["a"], "labels": ["B-VIRUS"], "text": "a"}', "a label of SourceData", "the label 'VIRUS'"),
         (b'{"words": ["a"], "labels": [3], "text": "a"}', "O, or B-, I-, E- or S- and a label", "the tag 3"),
+        (b'{"words": null, "labels": ["O"], "text": "a"}', "words as a list of strings", "another kind"),
+        (b'{"words": [1], "labels": ["O"], "text": "a"}', "words as a list of strings", "another kind"),
+        (b'{"words": ["a"], "labels": 1, "text": "a"}', "labels as a list", "another kind"),
+        (b'{"words": ["a"], "labels": ["O"], "text": 1}', "text as a string", "another kind"),
+        (b'{"doi": "10.1/x", "figures": "x"}', "figures as a list of objects", "another kind"),
+        (b'{"doi": "10.1/x", "figures": [{"panels": [1]}]}', "panels as a list of objects", "another kind"),
+        (b'{"doi": "10.1/x", "figures": [{"panels": [{"text": 1}]}]}', "the text of a panel as a string", "another"),
+        (b'{"doi": "10.1/x", "figures": [{"panels": [{"tags": [1]}]}]}', "the tags of a panel as a list", "another"),
         (b'{"words": ["a"]}', "an object with words and labels", "words"),
         (b'{"words": ["a"', "a JSON object", "Expecting"),
         (b"[1]", "an object with words and labels", "list"),
@@ -177,3 +186,25 @@ def test_bare_splits_are_recognised_by_their_rows(tmp_path: Path) -> None:
     assert not sourcedata.recognise(tmp_path.parent)
     with pytest.raises(CorpusError, match="expected SourceData"):
         list(sourcedata.read(tmp_path.parent, BadDocuments()))
+
+
+def test_a_damaged_first_row_is_reported_and_not_overlooked(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text(token_rows(GOOD).splitlines()[0][:-1])
+    assert sourcedata.recognise(tmp_path)
+    with pytest.raises(CorpusError, match=r"train\.jsonl:1: expected a JSON object"):
+        list(sourcedata.read(tmp_path, BadDocuments()))
+
+
+def test_the_other_tasks_beside_ner_are_left_alone(tmp_path: Path) -> None:
+    tasks = tmp_path / "token_classification"
+    for task in ("ner", "panelization"):
+        (tasks / task / "v2.0.3").mkdir(parents=True)
+        (tasks / task / "v2.0.3" / "train.jsonl").write_text(token_rows(GOOD))
+    for folder in (tmp_path, tasks):
+        assert sourcedata.recognise(folder)
+        assert len(list(sourcedata.read(folder, BadDocuments()))) == len(GOOD)
+
+
+def test_an_article_row_gives_its_doi(tmp_path: Path) -> None:
+    assert {document.doi for document in _read_article(tmp_path, _article())} == {"10.1/x"}
+    assert {document.doi for document in _read_article(tmp_path, _article() | {"doi": "EMBO-7"})} == {None}

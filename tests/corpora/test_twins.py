@@ -13,9 +13,9 @@ def test_same_caption_in_other_white_space_is_left_out() -> None:
 
 def test_same_doi_is_left_out_whatever_the_text() -> None:
     twins = Twins()
-    assert not twins.left_out("bioid", native("One caption.", article="10.1038/Nature12043"))
-    assert twins.left_out("sourcedata", native("Its corrected caption.", article="10.1038/nature12043"))
-    assert not twins.left_out("sourcedata", native("Another caption.", article="10.1038/nature12044"))
+    assert not twins.left_out("bioid", native("One caption.", article="3616", doi="10.1038/Nature12043"))
+    assert twins.left_out("sourcedata", native("Its corrected caption.", doi="10.1038/nature12043"))
+    assert not twins.left_out("sourcedata", native("Another caption.", doi="10.1038/nature12044"))
 
 
 def test_article_without_doi_is_no_twin_by_name() -> None:

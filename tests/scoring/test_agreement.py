@@ -8,8 +8,6 @@ import pytest
 
 from hypothesis import given
 from hypothesis import settings
-from scored_documents import LABELS
-from scored_documents import tagged_documents
 
 from leanner.scoring.agreement import second_opinion
 from leanner.scoring.counts import count_matches
@@ -18,6 +16,8 @@ from leanner.types import Document
 from leanner.types import Label
 from leanner.types import Sentence
 from leanner.types import Span
+from scoring.scored_documents import LABELS
+from scoring.scored_documents import tagged_documents
 
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
-from scored_documents import counts_of
-from scored_documents import simulated_counts
 
 from leanner.scoring.bootstrap import MIN_ARTICLES
 from leanner.scoring.bootstrap import F1Loss
 from leanner.scoring.bootstrap import f1_loss
+from scoring.scored_documents import counts_of
+from scoring.scored_documents import simulated_counts
 
 
 if TYPE_CHECKING:

@@ -10,9 +10,6 @@ import pytest
 
 from hypothesis import given
 from hypothesis import strategies as st
-from scored_documents import LABELS
-from scored_documents import tagged_documents
-from span_oracle import naive_matches
 
 from leanner.scoring.counts import count_matches
 from leanner.scoring.matches import Matches
@@ -20,6 +17,9 @@ from leanner.types import Document
 from leanner.types import Label
 from leanner.types import Sentence
 from leanner.types import Span
+from scoring.scored_documents import LABELS
+from scoring.scored_documents import tagged_documents
+from scoring.span_oracle import naive_matches
 
 
 if TYPE_CHECKING:

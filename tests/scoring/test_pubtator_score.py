@@ -11,7 +11,6 @@ import pytest
 
 from hypothesis import given
 from hypothesis import strategies as st
-from scored_documents import LABELS
 
 from leanner.scoring.matches import Matches
 from leanner.scoring.mentions import PubTatorMentions
@@ -21,6 +20,7 @@ from leanner.scoring.pubtator_score import report
 from leanner.scoring.pubtator_score import score_documents
 from leanner.types import Label
 from leanner.types import Span
+from scoring.scored_documents import LABELS
 
 
 GENE, SPECIES, DISEASE = Label.GENE, Label.SPECIES, Label.DISEASE

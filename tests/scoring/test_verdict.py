@@ -6,11 +6,11 @@ import pytest
 
 from hypothesis import given
 from hypothesis import strategies as st
-from scored_documents import simulated_counts
 
 from leanner.scoring.bootstrap import F1Loss
 from leanner.scoring.bootstrap import f1_loss
 from leanner.scoring.verdict import decide
+from scoring.scored_documents import simulated_counts
 
 
 def loss(points: float | None, low: float | None, high: float | None, reason: str | None = None) -> F1Loss:

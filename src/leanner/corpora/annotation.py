@@ -107,6 +107,7 @@ def assemble(
     path: Path,
     line: int,
     annotation_path: Path | None = None,
+    doi: str | None = None,
 ) -> NativeDocument:
     """Check the annotations of a document and map their labels.
 
@@ -124,6 +125,7 @@ def assemble(
         path: File of the document.
         line: Line at which it begins.
         annotation_path: File of the annotations, if it is another.
+        doi: DOI of the article, if known.
 
     Raises:
         CorpusError: Offsets outside the text or not matching it, or an unknown label.
@@ -150,6 +152,7 @@ def assemble(
         unmapped=tuple(sorted(unmapped.items())),
         path=path,
         line=line,
+        doi=doi,
     )
 
 

@@ -52,6 +52,7 @@ def read_bioc(
     native_of: Callable[[str], str] = str,
     known: FingerprintSet | None = None,
     article_of: Callable[[Element], str] | None = None,
+    doi_of: Callable[[Element], str | None] | None = None,
 ) -> Iterator[NativeDocument]:
     """Read a BioC file document by document; the passages are joined by line ends.
 
@@ -66,6 +67,7 @@ def read_bioc(
         native_of: The native label that the infon "type" stands for.
         known: Ids of documents in other files of this corpus.
         article_of: The article of a document; its id if not given.
+        doi_of: The DOI of that article; unknown if not given.
     """
     ids = FingerprintSet() if known is None else known
 
@@ -82,6 +84,7 @@ def read_bioc(
             labels=labels,
             path=path,
             line=element.line,
+            doi=None if doi_of is None else doi_of(element),
         )
         if not ids.add(fingerprint(name)):
             raise repeated(name, path, element.line)
@@ -231,7 +234,7 @@ def _character(characters: dict[int, int], byte: int, path: Path, location: Elem
             path,
             location.line,
             expected="byte offsets at the border of two characters of the text",
-            found=f"byte {byte}",
+            found=f"byte {byte} of a text of {max(characters)}",
             advice=_ADVICE,
         ) from None
 

@@ -1,7 +1,7 @@
 """Bio-ID (BioCreative VI, track 1; Arighi et al. 2017): figure captions in BioC XML.
 
 A document is the caption of a panel, its article the ``pmc_id``. Offsets count UTF-8
-bytes. Where the captions lie unannotated (``caption_bioc_unannotated``), the mentions
+bytes. Where the captions have no annotations (``caption_bioc_unannotated``), the mentions
 come from ``annotations.csv``, whose offsets count characters.
 
 GENE is Uniprot, NCBI gene, "protein" and "gene"; SPECIES is NCBI taxon and "organism".
@@ -29,6 +29,7 @@ from leanner.corpora.bioc_elements import Element
 from leanner.corpora.bioc_elements import document_elements
 from leanner.corpora.bioc_xml import document_id
 from leanner.corpora.bioc_xml import joined
+from leanner.corpora.bioc_xml import native_labels
 from leanner.corpora.bioc_xml import read_bioc
 from leanner.corpora.bioc_xml import text_parts
 from leanner.corpora.fingerprints import FingerprintSet
@@ -96,8 +97,9 @@ def read(folder: Path, bad: BadDocuments) -> Iterator[NativeDocument]:
         CorpusError: The folder does not hold it.
     """
     captions = _captions(folder, "caption_bioc")
+    table = folder / "annotations.csv"
     known = FingerprintSet()
-    if captions:
+    if captions and not (table.is_file() and _without_annotations(captions)):
         for path in captions:
             yield from read_bioc(
                 path,
@@ -108,10 +110,10 @@ def read(folder: Path, bad: BadDocuments) -> Iterator[NativeDocument]:
                 unit="bytes",
                 known=known,
                 article_of=partial(_article, path),
+                doi_of=_doi,
             )
         return
-    captions = _captions(folder, "caption_bioc_unannotated")
-    table = folder / "annotations.csv"
+    captions = captions or _captions(folder, "caption_bioc_unannotated")
     if not captions or not table.is_file():
         raise CorpusError(
             folder,
@@ -128,6 +130,10 @@ def _captions(folder: Path, name: str) -> list[Path]:
     return sorted(path for path in (folder / name).glob("*.xml") if not path.name.startswith("."))
 
 
+def _without_annotations(captions: list[Path]) -> bool:
+    return next((native for path in captions for native in native_labels(path)), None) is None
+
+
 def _database(identifier: str) -> str:
     # Cellosaurus identifiers stand without their database.
     return "CVCL" if identifier.startswith("CVCL_") else identifier.partition(":")[0]
@@ -135,6 +141,15 @@ def _database(identifier: str) -> str:
 
 def _article(path: Path, element: Element) -> str:
     return element.infon("pmc_id") or path.stem
+
+
+def _doi(element: Element) -> str | None:
+    return element.infon("doi") or None
+
+
+def _figure(element: Element) -> str:
+    # The table names the figure as `sourcedata_figure_dir` does, which is `figure` without spaces.
+    return element.infon("sourcedata_figure_dir") or (element.infon("figure") or "").replace(" ", "_")
 
 
 def _read_with_table(
@@ -173,12 +188,13 @@ def _document_with_rows(
         article=article,
         text=joined(parts),
         passages=[(part.start, part.start + len(part.text)) for part in parts],
-        annotations=_good(rows.pop((article, element.infon("sourcedata_figure_dir") or ""), ())),
+        annotations=_good(rows.pop((article, _figure(element)), ())),
         label_of=label_of,
         labels=ANNOTATED,
         path=path,
         line=element.line,
         annotation_path=table,
+        doi=_doi(element),
     )
     if not known.add(fingerprint(name)):
         raise repeated(name, path, element.line)

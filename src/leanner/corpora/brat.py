@@ -80,6 +80,20 @@ def read_brat(
     return read_each(texts, build, bad)
 
 
+def without_text(annotation_paths: Iterable[Path]) -> Iterator[CorpusError]:
+    """Yield an error for each annotation file that has no text file beside it."""
+    for path in annotation_paths:
+        text_path = path.with_suffix(".txt")
+        if not text_path.is_file():
+            yield CorpusError(
+                text_path,
+                None,
+                expected=f"the text that {path.name} annotates",
+                found="no such file",
+                advice="add it, or remove the annotations",
+            )
+
+
 def native_labels(texts: Iterable[Path]) -> Iterator[str]:
     """Yield the native label of every mention in the annotation files of ``texts``."""
     for path in texts:

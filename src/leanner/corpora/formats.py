@@ -66,21 +66,23 @@ def read_custom(name: str, path: Path, bad: BadDocuments) -> Iterator[NativeDocu
             advice=f"rename them, or name another format in {labels_toml.path}",
         )
     labels = _annotated(labels_toml, form, files)
-    root = path if path.is_dir() else path.parent
-    yield from _read(form, files, root, labels_toml=labels_toml, labels=labels, bad=bad)
+    yield from _read(form, path, files, labels_toml=labels_toml, labels=labels, bad=bad)
 
 
 def _read(
     form: Format,
+    path: Path,
     files: list[Path],
-    root: Path,
     *,
     labels_toml: LabelFile,
     labels: frozenset[Label],
     bad: BadDocuments,
 ) -> Iterator[NativeDocument]:
     known = FingerprintSet()
+    root = path if path.is_dir() else path.parent
     if form == "brat":
+        for error in brat.without_text(file for file in _visible(path) if file.suffix == ".ann"):
+            bad.report(error)
         name_of = partial(_name, root)
         yield from brat.read_brat(files, bad, label_of=labels_toml, labels=labels, name_of=name_of, article_of=name_of)
         return
@@ -112,7 +114,7 @@ def _annotated(labels_toml: LabelFile, form: Format, files: list[Path]) -> froze
 
 def _recognise(name: str, path: Path) -> Format:
     for form in ("brat", "bioc", "pubtator", "conll"):
-        if any(_is(form, file) for file in _files(path, form)[:1]):
+        if any(_is(form, file) for file in _files(path, form)[: None if form == "brat" else 1]):
             return form
     raise CorpusError(
         path,
@@ -125,7 +127,7 @@ def _recognise(name: str, path: Path) -> Format:
 
 def _is(form: Format, file: Path) -> bool:
     if form == "brat":
-        return file.with_suffix(".ann").is_file()
+        return _ending(file) == ".txt" and file.with_suffix(".ann").is_file()
     first = _first_line(file)
     if form == "bioc":
         return first.startswith(b"<")
@@ -140,19 +142,17 @@ def _first_line(file: Path) -> bytes:
 
 
 def _files(path: Path, form: Format) -> list[Path]:
-    if path.is_file():
-        return [path]
-    found = (
+    return [path] if path.is_file() else [file for file in _visible(path) if _ending(file) in _ENDINGS[form]]
+
+
+def _visible(path: Path) -> list[Path]:
+    return sorted(
         file
         for file in path.rglob("*")
         if file.is_file()
-        and _ending(file) in _ENDINGS[form]
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
         and not file.name.upper().startswith(("README", "LICEN"))
     )
-    if form == "brat":
-        found = (file for file in found if file.with_suffix(".ann").exists())
-    return sorted(found)
 
 
 def _ending(file: Path) -> str:

@@ -123,7 +123,7 @@ def _annotated(path: Path, content: dict[str, Any]) -> frozenset[Label] | None:
     value = content.get("annotated")
     if value is None:
         return None
-    if not isinstance(value, list) or not all(name in Label.__members__ for name in value):
+    if not isinstance(value, list) or not all(str(name) in Label.__members__ for name in value):
         raise _wrong(path, f"annotated as a list of {', '.join(Label)}", repr(value))
     return frozenset(Label[name] for name in value)
 
@@ -135,7 +135,7 @@ def _labels(path: Path, content: dict[str, Any]) -> dict[str, Label | None] | No
     if not isinstance(value, dict):
         raise _wrong(path, "[labels] as a table", repr(value))
     for native, name in value.items():
-        if name != _IGNORE and name not in Label.__members__:
+        if name != _IGNORE and str(name) not in Label.__members__:
             raise _wrong(path, f"{native} as one of {_LABELS}", repr(name))
     return {native: None if name == _IGNORE else Label[name] for native, name in value.items()}
 

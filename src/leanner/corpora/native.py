@@ -34,6 +34,7 @@ class NativeDocument:
         unmapped: Mentions of native types outside the three labels, by native type.
         path: File it was read from.
         line: Line at which it begins, 1-based.
+        doi: DOI of the article, where the corpus gives it.
     """
 
     id: str
@@ -45,6 +46,7 @@ class NativeDocument:
     unmapped: tuple[tuple[str, int], ...]
     path: Path
     line: int
+    doi: str | None = None
 
 
 class CorpusError(ValueError):

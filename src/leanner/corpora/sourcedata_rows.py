@@ -145,6 +145,7 @@ def panels(
             labels=labels if annotations or off_caption else frozenset(),
             path=path,
             line=line,
+            doi=doi if doi.startswith("10.") else None,
         )
         unmapped = Counter(dict(document.unmapped)) + Counter(
             f"{native} (not in the caption)" for native in off_caption
@@ -170,6 +171,8 @@ def _panel_annotations(panel: dict[str, Any], text: str, path: Path, line: int) 
     for tag in panel.get("tags") or ():
         native = _tag_label(tag)
         offsets: list[Any] = tag.get("local_offsets") or []
+        if not isinstance(offsets, list):
+            raise _expected("local_offsets as a list", repr(offsets), path, line)
         if offsets and isinstance(offsets[0], list):
             offsets = offsets[0]
         if not offsets and str(tag.get("in_caption")) == "False":

@@ -7,8 +7,9 @@ curators). The Bio-ID side stays and the SourceData documents are left out:
   ("siGli1"), which SourceData's token rows cannot show.
 - Bio-ID says which article a caption belongs to: the unit of sampling and of the
   bootstrap. SourceData's token rows do not.
-- A row is left out exactly when its own text is there already; nothing depends on how
-  much of an article was found again.
+- A row that does not name its article is left out exactly when its own text is there
+  already. A document with a DOI is left out with its whole article: panels of one article
+  on both sides would count it twice.
 
 What it costs: SourceData's DISEASE mentions of these captions. They become unknown
 there, not absent, as `Document.labels` says.
@@ -35,7 +36,7 @@ LEFT_OUT: Final = "sourcedata"
 class Twins:
     """Recognises SourceData documents that Bio-ID has given already.
 
-    By DOI where both sides have one, else by caption text without its white space
+    By DOI where both sides give one, and by caption text without its white space
     (the token rows of SourceData set their own).
     """
 
@@ -50,7 +51,7 @@ class Twins:
         if corpus not in (KEPT, LEFT_OUT):
             return False
         text = "".join(native.text.split())
-        doi = native.article.casefold() if native.article.startswith("10.") else None
+        doi = None if native.doi is None else native.doi.casefold()
         if corpus == LEFT_OUT:
             known_text = bool(text) and fingerprint(text) in self._texts
             return known_text or (doi is not None and fingerprint(doi) in self._dois)

@@ -13,6 +13,7 @@ from typing import Final
 
 from leanner.corpora.annotation import Vocabulary
 from leanner.corpora.brat import read_brat
+from leanner.corpora.brat import without_text
 from leanner.corpora.native import CorpusError
 from leanner.corpora.native import NativeDocument
 from leanner.types import Label
@@ -62,6 +63,8 @@ def read(folder: Path, bad: BadDocuments) -> Iterator[NativeDocument]:
             found="no such files",
             advice="name the folder that `data` lies in",
         )
+    for error in without_text(_named(folder, "*.ann")):
+        bad.report(error)
     yield from read_brat(
         texts,
         bad,
@@ -73,4 +76,8 @@ def read(folder: Path, bad: BadDocuments) -> Iterator[NativeDocument]:
 
 
 def _texts(folder: Path) -> list[Path]:
-    return sorted(path for path in (folder / "data").glob("*.txt") if _NAME.fullmatch(path.stem))
+    return _named(folder, "*.txt")
+
+
+def _named(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in (folder / "data").glob(pattern) if _NAME.fullmatch(path.stem))

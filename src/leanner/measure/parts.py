@@ -6,6 +6,7 @@ import re
 import statistics
 
 from typing import TYPE_CHECKING
+from typing import Final
 
 from leanner.measure.joules import highest
 from leanner.report.record import Memory
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from leanner.meters import Reading
     from leanner.taggers.protocol import Tagger
     from leanner.taggers.weights import Weights
+
+
+#: Spread of the rounds from which on their median is doubtful, as pyperf's ``check`` has it.
+UNSTABLE: Final = 0.1
 
 
 def time_of(rounds_s: tuple[float, ...], subject: Subject, prepare_s: float) -> Time:
@@ -54,18 +59,23 @@ def sparsity_of(configuration: Configuration, weights: Weights) -> Sparsity | No
     return Sparsity(asked=known[-1], weights=weights.sparsity)
 
 
-def quality_of(tagger: Tagger, readings: Sequence[Reading], outcomes: int, subject: Subject) -> tuple[str, ...]:
+def quality_of(
+    tagger: Tagger, readings: Sequence[Reading], rounds_s: Sequence[float], outcomes: int, subject: Subject
+) -> tuple[str, ...]:
     """Return what a reader must know: of the text, the tagger and the readings, each once.
 
     Args:
         tagger: After its passes.
         readings: One for each round.
+        rounds_s: Seconds of each round.
         outcomes: Different sets of spans that the rounds gave; more than one is no fixed result.
         subject: What was tagged.
     """
     notes = [*subject.quality, *tagger.quality]
     if outcomes > 1:
         notes.append(f"rounds gave {outcomes} different sets of spans; F1 is of the last")
+    if len(rounds_s) > 1 and (spread := statistics.stdev(rounds_s) / statistics.mean(rounds_s)) >= UNSTABLE:
+        notes.append(f"the rounds' times spread by {100 * spread:.0f} % (standard deviation over mean)")
     return tuple(dict.fromkeys([*notes, *_by_round(readings)]))
 
 

@@ -110,7 +110,8 @@ def _table(name: str, headings: Sequence[str], rows: Sequence[Sequence[Text]]) -
     table = Table(title=name, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in headings:
         left = heading in ("configuration", "verdict")
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
+        # names of corpora are text from outside
+        table.add_column(Text(heading), justify="left" if left else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     return table

@@ -18,6 +18,7 @@ from flair.models.prefixed_tagger import PrefixedSequenceTagger
 from leanner.taggers.bundled import load_bundled
 from leanner.taggers.errors import TaggerError
 from leanner.taggers.flair import FlairTagger
+from leanner.taggers.flair import entity_types
 from leanner.taggers.flair import quiet_flair
 
 
@@ -48,7 +49,8 @@ def load_tagger(
             ``tokenizer`` and ``label_names``, of :class:`FlairTagger`.
 
     Raises:
-        TaggerError: There is no such tagger, it cannot be loaded, or the device is not there.
+        TaggerError: There is no such tagger, it cannot be loaded, it gives none of the three labels, or the
+            device is not there.
     """
     place = _usable(device)
     if name == "bundled":
@@ -60,7 +62,11 @@ def load_tagger(
             model = _download_hunflair2() if name == HUNFLAIR2 else _load_file(Path(name))
     finally:
         flair.device = before
-    return FlairTagger(model.to(place), name, **options)
+    tagger = FlairTagger(model.to(place), name, **options)
+    if not tagger.labels:
+        found = ", ".join(sorted(entity_types(model))) or "none"
+        raise TaggerError(f"{name}: expected a tagger of genes, species or diseases, found the entity types {found}")
+    return tagger
 
 
 def _usable(device: str | torch.device) -> torch.device:

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leanner.configurations import Bound
+from leanner.configurations import Configuration
+from leanner.configurations import named
+from leanner.measure import session as module
+from leanner.measure.session import Session
+from leanner.meters import Idle
+from leanner.meters import MeterError
+from leanner.meters import open_meter
+from leanner.report.record import Verdict
+from measure.fakes import FakeStopwatch
+from measure.fakes import FakeTagger
+from measure.fakes import Forget
+from measure.fakes import Refuse
+from measure.fakes import articles
+from measure.fakes import options
+from measure.fakes import subject
+from meters import fake_sysfs
+
+
+REFUSED = Configuration("refused", "made-up", (Refuse(),), bound=Bound(1.0, 1.0, "made up"))
+BROKEN = Configuration("broken", "made-up", (Refuse(RuntimeError("a bug")),))
+FORGETS = Configuration("forgets", "made-up", (Forget(2),), unbounded="made up")
+
+
+class Bench:
+    """A session with a made-up tagger and corpus on a machine whose powercap tree is made up too."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.said: list[str] = []
+        self.loads: list[str] = []
+        self.tagger = FakeTagger()
+        monkeypatch.setattr(module, "load_tagger", self._load)
+        monkeypatch.setattr(module, "load_subject", lambda _: subject(articles(24)))
+        monkeypatch.setattr(module, "open_meter", partial(open_meter, powercap=folder, sockets=lambda: None))
+        monkeypatch.setattr(module, "measure_idle", self._idle)
+        self.idles = 0
+
+    def session(self, **changes: Any) -> Session:  # noqa: ANN401 - any option
+        """Return a new session."""
+        return Session(options(**changes), self.folder, self.said.append)
+
+    def _load(self, name: str, device: str, *, mini_batch_size: int) -> FakeTagger:
+        self.loads.append(f"{name} on {device} by {mini_batch_size}")
+        return replace(self.tagger)
+
+    def _idle(self, meter: object, seconds: float) -> Idle:
+        del meter
+        self.idles += 1
+        return Idle(seconds, {"gpu": None, "cpu_package": 0.0, "cpu_core": None, "dram": None}, {})
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def session(bench: Bench) -> Iterator[Session]:
+    with_meter = bench.session()
+    yield with_meter
+    with_meter.close()
+
+
+def run(session: Session, configuration: Configuration, watch: FakeStopwatch | None = None) -> Any:  # noqa: ANN401
+    """Measure on the CPU under the configuration's name."""
+    return session.measure(configuration, "cpu", configuration.name, watch or FakeStopwatch())
+
+
+def test_records_are_kept_by_node_id_in_their_order(session: Session) -> None:
+    for configuration in (named("fp32"), FORGETS):
+        assert run(session, configuration) is session.records[configuration.name]
+
+    assert list(session.records) == ["fp32", "forgets"]
+
+
+def test_the_tagger_is_loaded_anew_for_each_case_as_the_options_say(bench: Bench, session: Session) -> None:
+    run(session, named("fp32"))
+    run(session, FORGETS)
+
+    assert bench.loads == ["fake on cpu by 32"] * 2
+
+
+def test_without_a_baseline_case_it_is_tagged_once_untimed(bench: Bench, session: Session) -> None:
+    first, second = run(session, FORGETS), run(session, replace(FORGETS, name="again"))
+
+    assert len(bench.loads) == 3
+    assert first.f1_drop == second.f1_drop
+    assert first.f1_drop.points == pytest.approx(100 / 3)
+    assert first.speedup is None
+    assert sum("not among the cases" in text for text in bench.said) == 1
+
+
+def test_a_baseline_case_serves_the_cases_after_it(session: Session) -> None:
+    run(session, named("fp32"), FakeStopwatch(3.0))
+
+    assert run(session, FORGETS, FakeStopwatch(1.0)).speedup.value == 3.0
+
+
+def test_what_cannot_run_is_recorded_with_its_reason(session: Session) -> None:
+    record = run(session, REFUSED)
+
+    assert record.verdict is Verdict.NOT_RUN
+    assert record.reasons == ("this machine lacks what it takes",)
+    assert set(record.unknown.values()) == {"this machine lacks what it takes"}
+    assert record.f1 is None
+    assert record.passes == ({"name": "refuse"},)
+    assert record.corpus is not None
+    assert session.records["refused"] is record
+    record.to_json()
+
+
+def test_an_error_is_recorded_and_raised(session: Session) -> None:
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(session, BROKEN)
+
+    record = session.records["broken"]
+    assert record.verdict is Verdict.ERROR
+    assert record.reasons == ("RuntimeError: a bug",)
+    record.to_json()
+    assert run(session, FORGETS).verdict is Verdict.RECORDED
+
+
+def test_an_error_within_a_round_leaves_the_meter_usable(bench: Bench, session: Session) -> None:
+    calls = iter(range(1000))
+
+    def tag() -> None:
+        if next(calls) == 3:
+            raise MemoryError("no memory left")
+
+    bench.tagger = FakeTagger(on_tag=tag)
+    with pytest.raises(MemoryError):
+        run(session, named("fp32"))
+
+    assert session.records["fp32"].reasons == ("MemoryError: no memory left",)
+    assert run(session, named("fp32")).verdict is Verdict.PASS
+
+
+def test_a_corpus_that_cannot_be_read_is_an_error_of_each_case(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise ValueError("expected text in mine, found no sentence")
+
+    monkeypatch.setattr(module, "load_subject", fail)
+    for configuration in (named("fp32"), FORGETS):
+        with pytest.raises(ValueError, match="no sentence"):
+            run(session, configuration)
+
+    assert [record.verdict for record in session.records.values()] == [Verdict.ERROR] * 2
+    assert session.records["fp32"].corpus is None
+
+
+def test_a_tagger_that_cannot_be_loaded_is_an_error(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no such file")
+
+    monkeypatch.setattr(module, "load_tagger", fail)
+    with pytest.raises(OSError, match="no such file"):
+        run(session, FORGETS)
+
+    assert session.records["forgets"].verdict is Verdict.ERROR
+    assert session.records["forgets"].tagger is None
+
+
+def test_energy_that_is_required_and_not_there_is_an_error_with_the_remedy(bench: Bench) -> None:
+    session = bench.session(energy="require")
+    with pytest.raises(MeterError):
+        run(session, named("fp32"))
+
+    (reason,) = session.records["fp32"].reasons
+    assert "energy is required, but cpu_package has no meter" in reason
+    assert "modprobe" in reason
+    session.close()
+
+
+def test_idle_is_measured_once_and_only_where_there_is_a_meter(bench: Bench, session: Session) -> None:
+    run(session, named("fp32"))
+    assert bench.idles == 0
+
+    tree = fake_sysfs.amd(bench.folder)
+    bench.tagger = FakeTagger(on_tag=partial(tree.spend, "intel-rapl:0", 1.0))
+    metered = bench.session(energy="auto")
+    assert run(metered, named("fp32")).energy.net_j is not None
+    run(metered, FORGETS)
+    assert bench.idles == 1
+    metered.close()
+
+
+def test_an_unknown_energy_mode_is_refused(bench: Bench) -> None:
+    with pytest.raises(ValueError, match="expected an energy mode, found 'sometimes'"):
+        bench.session(energy="sometimes").meter("cpu")
+
+
+def test_a_meter_for_each_device_is_opened_once_and_closed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = bench.session()
+    meter = session.meter("cpu")
+    assert session.meter("cpu") is meter
+
+    closed: list[object] = []
+    close: Callable[[], None] = meter.close
+
+    def closing(self: object) -> None:
+        closed.append(self)
+        close()
+
+    monkeypatch.setattr(type(meter), "close", closing)
+    session.close()
+    assert closed == [meter]
+
+
+def test_progress_is_told_with_the_name_of_the_case(bench: Bench, session: Session) -> None:
+    run(session, FORGETS)
+
+    assert bench.said[0] == "leanner: reading the corpus"
+    assert all(text.startswith("leanner: forgets: ") for text in bench.said[1:])
+    assert "recorded after" in bench.said[-1]

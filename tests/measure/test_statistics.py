@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from leanner.measure.statistics import latency
+from leanner.measure.statistics import speedup
+
+
+SECONDS = st.lists(st.floats(0.001, 1000.0), min_size=1, max_size=20)
+
+
+@given(SECONDS)
+def test_latencies_are_ones_that_occurred_in_order(milliseconds: list[float]) -> None:
+    result = latency(milliseconds)
+
+    assert {result.p50, result.p95, result.p99} <= set(milliseconds)
+    assert result.p50 <= result.p95 <= result.p99
+    assert result.sentences == len(milliseconds)
+    # An independent definition of the nearest rank above: at least this share lies at or below.
+    for share, value in ((0.5, result.p50), (0.95, result.p95), (0.99, result.p99)):
+        ordered = sorted(milliseconds)
+        assert value == ordered[int(np.ceil(share * (len(ordered) - 1)))]
+
+
+@settings(max_examples=50)
+@given(SECONDS, st.integers(0, 2**32 - 1))
+def test_the_same_rounds_are_as_fast(rounds: list[float], seed: int) -> None:
+    result = speedup(rounds, rounds, against="fp32", resamples=1000, seed=seed)
+
+    assert result.value == 1.0
+    assert result.low <= 1.0 <= result.high
+
+
+@settings(max_examples=50)
+@given(SECONDS, SECONDS)
+def test_speedup_is_the_ratio_of_the_medians_and_within_what_can_occur(before: list[float], after: list[float]) -> None:
+    result = speedup(before, after, against="fp32", resamples=1000)
+
+    assert result.value == pytest.approx(np.median(before) / np.median(after))
+    lowest, highest = min(before) / max(after), max(before) / min(after)
+    assert lowest * (1 - 1e-9) <= result.low <= result.high <= highest * (1 + 1e-9)
+    assert result.against == "fp32"
+
+
+def test_speedup_has_the_interval_of_a_plain_loop() -> None:
+    rng = np.random.default_rng(7)
+    before, after = rng.normal(2.0, 0.1, 12), rng.normal(1.0, 0.05, 9)
+
+    ratios = [
+        np.median(rng.choice(before, len(before))) / np.median(rng.choice(after, len(after))) for _ in range(10_000)
+    ]
+    result = speedup(before.tolist(), after.tolist(), against="fp32")
+
+    assert (result.low, result.high) == pytest.approx(tuple(np.percentile(ratios, [2.5, 97.5])), rel=0.01)
+
+
+def test_a_seed_fixes_the_interval() -> None:
+    before, after = [1.0, 1.2, 1.1, 1.4, 0.9, 1.05], [0.5, 0.7, 0.61, 0.65, 0.52]
+    first = speedup(before, after, against="fp32", resamples=50, seed=3)
+
+    assert speedup(before, after, against="fp32", resamples=50, seed=3) == first
+    assert speedup(before, after, against="fp32", resamples=50, seed=4) != first

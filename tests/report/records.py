@@ -1,0 +1,94 @@
+"""Records made up for the tests of the report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from leanner.report.record import CaseRecord
+from leanner.report.record import CorpusInfo
+from leanner.report.record import Domain
+from leanner.report.record import Energy
+from leanner.report.record import F1Drop
+from leanner.report.record import Flops
+from leanner.report.record import Latency
+from leanner.report.record import Memory
+from leanner.report.record import Power
+from leanner.report.record import Speedup
+from leanner.report.record import TaggerInfo
+from leanner.report.record import Time
+from leanner.report.record import Verdict
+
+
+NO_METER = "cpu_package: this machine shows no RAPL zone"
+
+
+def energy(total_j: float | None, source: str = "rapl") -> Energy:
+    """Energy of one round over 1,000 sentences."""
+    known = total_j is not None
+    return Energy(
+        domains={"cpu_package": Domain(total_j, source if known else "none", None if known else NO_METER)},
+        rounds_j=(total_j,),
+        total_j=total_j,
+        net_j=None,
+        per_1000_sentences_j=total_j,
+        low_j=None,
+        high_j=None,
+        systematic_pct=None,
+    )
+
+
+def record(name: str = "bf16", **changes: Any) -> CaseRecord:  # noqa: ANN401 - any field
+    """A case that passed, on a machine without a meter."""
+    corpus_f1 = {"micro": 0.8, "GENE": 0.7, "SPECIES": None, "DISEASE": 0.9, "precision": 0.85, "recall": 0.75}
+    base = CaseRecord(
+        configuration=name,
+        family="precision",
+        passes=({"name": "precision", "dtype": "bfloat16"},),
+        runtime="flair",
+        device="cpu",
+        verdict=Verdict.PASS,
+        reasons=("F1 loss 0.10 points",),
+        tagger=TaggerInfo("bundled", "a" * 64, 22_000_000),
+        corpus=CorpusInfo("bundled", "c" * 64, 1000, 20_000, 1500, 100),
+        environment={"torch": "2.13.0"},
+        f1={**corpus_f1, "by_corpus": {"tmvar": corpus_f1}, "macro_over_corpora": 0.8},
+        f1_drop=F1Drop(0.1, -0.05, 0.25, 1.0),
+        energy=energy(None),
+        power=Power(None, None),
+        memory=Memory(600.0, None, 45.5),
+        time=Time((2.0, 2.5), 2.25, 444.4, 8888.8, 0.1),
+        latency_ms=Latency(3.1, 5.0, 9.0, 200),
+        speedup=Speedup(1.84, 1.7, 1.9, "fp32"),
+        flops=Flops(2e7, 1.0),
+        unknown={"energy": NO_METER, "memory.peak_vram_mb": "the case does not run on a GPU"},
+    )
+    return replace(base, **changes)
+
+
+def baseline(**changes: Any) -> CaseRecord:  # noqa: ANN401 - any field
+    """The baseline beside it."""
+    values: dict[str, Any] = {
+        "family": "baseline",
+        "passes": (),
+        "f1_drop": F1Drop(0.0, 0.0, 0.0, 0.0),
+        "speedup": Speedup(1.0, 0.95, 1.05, "fp32"),
+    }
+    return record("fp32", **values | changes)
+
+
+def not_run(name: str = "fp16", reason: str = "no fp16 kernels on this CPU") -> CaseRecord:
+    """A case that this machine cannot run."""
+    return CaseRecord(
+        configuration=name,
+        family="precision",
+        passes=({"name": "precision", "dtype": "float16"},),
+        runtime="flair",
+        device="cpu",
+        verdict=Verdict.NOT_RUN,
+        reasons=(reason,),
+        tagger=None,
+        corpus=None,
+        environment={},
+        unknown={"f1": reason, "energy": reason, "time": reason},
+    )

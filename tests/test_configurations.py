@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import ast
+import json
+import math
+
+from pathlib import Path
+
+import pytest
+
+from leanner.configurations import BASELINE
+from leanner.configurations import CONFIGURATIONS
+from leanner.configurations import Bound
+from leanner.configurations import Configuration
+from leanner.configurations import family
+from leanner.configurations import named
+
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+EACH = pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=lambda c: c.name)
+
+
+def families_of_benchmarks() -> dict[str, str]:
+    """Return the family that each file of ``benchmarks/`` runs, read without importing it."""
+    found = {}
+    for path in BENCHMARKS.glob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.keyword) and node.arg == "family" and isinstance(node.value, ast.Constant):
+                found[path.stem.removeprefix("test_")] = str(node.value.value)
+    return found
+
+
+def test_names_are_unique_and_fit_into_an_id() -> None:
+    names = [configuration.name for configuration in CONFIGURATIONS]
+
+    assert len(set(names)) == len(names)
+    assert all(name.replace("-", "").isalnum() for name in names)
+
+
+def test_every_family_has_its_file_and_every_file_its_family() -> None:
+    files = families_of_benchmarks()
+
+    assert all(name == found for name, found in files.items())
+    assert set(files) == {configuration.family for configuration in CONFIGURATIONS}
+
+
+def test_every_configuration_is_in_its_family() -> None:
+    everything = [c for name in families_of_benchmarks() for c in family(name, everything=True)]
+
+    assert sorted(c.name for c in everything) == sorted(c.name for c in CONFIGURATIONS)
+    assert family("no such family", everything=True) == ()
+
+
+def test_the_default_run_has_at_most_twelve_cases_and_all_of_the_main_job() -> None:
+    default = [c.name for name in families_of_benchmarks() for c in family(name)]
+
+    assert len(default) <= 12
+    assert len(default) < len(CONFIGURATIONS)
+    assert {BASELINE, "bf16", "fp16", "int8", *(f"magnitude-{n}" for n in (10, 30, 50, 70, 90))} <= set(default)
+
+
+@EACH
+def test_a_bound_has_its_reason_and_so_has_its_absence(configuration: Configuration) -> None:
+    bound = configuration.bound
+    if bound is None:
+        assert configuration.unbounded
+        return
+    assert bound.reason
+    assert 0.0 <= bound.real <= bound.bundled
+    assert math.isfinite(bound.bundled)
+
+
+@EACH
+def test_passes_are_described_as_json_with_their_name(configuration: Configuration) -> None:
+    for step in configuration.passes:
+        described = json.loads(json.dumps(step.describe(), allow_nan=False))
+        assert described["name"] == step.name
+
+
+def test_the_bounds_of_the_main_job() -> None:
+    assert all((b.real, b.bundled) == (0.2, 1.0) for b in (named("bf16").bound, named("fp16").bound) if b)
+    int8 = named("int8").bound
+    assert int8 is not None
+    assert (int8.real, int8.bundled) == (1.0, 2.0)
+
+
+def test_only_the_baseline_changes_nothing() -> None:
+    assert [c.name for c in CONFIGURATIONS if not c.passes] == [BASELINE]
+
+
+def test_the_bundled_corpus_alone_has_its_own_bound() -> None:
+    bound = Bound(0.2, 1.0, "made up")
+
+    assert bound.on("bundled") == 1.0
+    assert bound.on("tmvar") == bound.on("bundled+mine") == 0.2
+
+
+def test_an_unknown_name_is_refused_with_those_that_there_are() -> None:
+    assert named("int8").name == "int8"
+    with pytest.raises(KeyError, match=r"expected one of fp32, .*int8.*, found 'int7'"):
+        named("int7")

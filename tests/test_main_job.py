@@ -1,0 +1,199 @@
+"""The main job as a user runs it, once, on a tagger of HunFlair2's shape; the tests look at what it left."""
+
+from __future__ import annotations
+
+import re
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import Finished
+from bench import arguments
+from bench import records
+from bench import run_as_a_user
+from bench import strict_json
+from bench import write_corpus
+
+
+pytest_plugins = ["pytester"]
+
+Record = dict[str, Any]
+
+NUMBER = (int, float)
+SCORES = {"micro", "GENE", "SPECIES", "DISEASE", "precision", "recall"}
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpora") / "tmvar3")
+
+
+@pytest.fixture(scope="module")
+def main_job(tmp_path_factory: pytest.TempPathFactory, shaped_file: Path, corpora: Path) -> Finished:
+    wanted = ("-k", "fp32 or bf16 or fp16", "-rs", f"--leanner-tagger={shaped_file}")
+    return run_as_a_user(tmp_path_factory.mktemp("main"), *arguments(corpora, *wanted))
+
+
+@pytest.fixture(scope="module")
+def bf16(main_job: Finished) -> Record:
+    return records(main_job.report)["bf16"]
+
+
+def test_it_ends_well(main_job: Finished) -> None:
+    assert main_job.rc == 0, main_job.output
+    assert "2 passed, 1 skipped" in main_job.output
+
+
+def test_the_terminal_shows_progress_table_answer_and_where_the_report_is(main_job: Finished) -> None:
+    for wanted in ("leanner: reading the corpus", "leanner: bf16: 5 rounds of about", "F1 by corpus and label"):
+        assert wanted in main_job.output
+    assert main_job.report["leanner"]["answer"] in main_job.output
+    assert "the same as JSON: " in main_job.output
+    for name in ("fp32", "bf16", "fp16"):
+        assert re.search(rf"\b{name}\b.*\b(pass|inconclusive|not-run)\b", main_job.output)
+
+
+def test_the_record_has_the_fields_of_the_interface(bf16: Record) -> None:
+    assert set(bf16) == {
+        *("schema", "configuration", "family", "passes", "served", "runtime", "tagger", "corpus", "device"),
+        *("verdict", "reasons", "f1", "f1_drop", "energy", "power", "gpu_utilization_pct", "memory", "time"),
+        *("latency_ms", "speedup", "flops", "sparsity", "environment", "quality", "suspect", "files", "unknown"),
+    }
+    assert bf16["schema"] == 1
+    assert (bf16["configuration"], bf16["family"], bf16["device"]) == ("bf16", "precision", "cpu")
+    assert bf16["passes"] == [{"name": "bf16", "dtype": "bfloat16"}]
+    assert (bf16["served"], bf16["runtime"], bf16["suspect"]) == (None, "flair", False)
+
+
+def test_it_says_which_tagger_and_text(bf16: Record, shaped_file: Path) -> None:
+    assert bf16["tagger"]["name"] == str(shaped_file)
+    assert len(bf16["tagger"]["weights_sha256"]) == 64
+    assert bf16["tagger"]["parameters"] > 900_000
+    assert {name: bf16["corpus"][name] for name in ("name", "sentences", "mentions", "articles")} == {
+        "name": "tmvar",
+        "sentences": 48,
+        "mentions": 72,
+        "articles": 24,
+    }
+    assert bf16["corpus"]["tokens"] > 48
+    assert len(bf16["corpus"]["sha256"]) == 64
+
+
+def test_scores_have_their_shape(bf16: Record) -> None:
+    f1 = bf16["f1"]
+    assert SCORES | {"by_corpus", "macro_over_corpora"} <= set(f1)
+    assert set(f1["by_corpus"]) == {"tmvar"}
+    assert set(f1["by_corpus"]["tmvar"]) == SCORES
+    assert isinstance(f1["micro"], NUMBER)
+    assert set(bf16["f1_drop"]) == {"points", "low", "high", "bound"}
+    assert bf16["f1_drop"]["low"] <= bf16["f1_drop"]["points"] <= bf16["f1_drop"]["high"]
+    assert bf16["f1_drop"]["bound"] == 0.2
+    assert bf16["verdict"] in {"pass", "fail", "inconclusive"}
+    assert bf16["reasons"]
+
+
+def test_costs_have_their_shape(bf16: Record) -> None:
+    energy = bf16["energy"]
+    assert {"gpu", "cpu_package", "dram"} <= set(energy)
+    assert set(energy["cpu_package"]) == {"j", "source", "reason"}
+    assert {
+        *("rounds_j", "total_j", "net_j", "per_1000_sentences_j", "low_j", "high_j", "systematic_pct", "marginal"),
+    } <= set(energy)
+    assert len(energy["rounds_j"]) == 5
+    assert set(bf16["power"]) == {"mean_w", "peak_w"}
+    assert set(bf16["memory"]) == {"peak_host_mb", "peak_vram_mb", "weights_mb"}
+    assert bf16["memory"]["peak_host_mb"] > 100
+    # One million parameters of two bytes.
+    assert bf16["memory"]["weights_mb"] == pytest.approx(2e-6 * bf16["tagger"]["parameters"], rel=0.01)
+
+
+def test_times_have_their_shape(bf16: Record, main_job: Finished) -> None:
+    time = bf16["time"]
+    (bench,) = (b for b in main_job.report["benchmarks"] if b["extra_info"]["leanner"] is bf16)
+    assert time["rounds_s"] == bench["stats"]["data"]
+    assert time["median_s"] == pytest.approx(bench["stats"]["median"])
+    assert time["sentences_per_s"] == pytest.approx(48 / time["median_s"])
+    assert time["prepare_s"] >= 0
+    latency = bf16["latency_ms"]
+    assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"]
+    assert latency["sentences"] == 48
+    speedup = bf16["speedup"]
+    assert speedup["low"] <= speedup["value"] <= speedup["high"]
+    assert speedup["against"] == "fp32"
+    assert bf16["flops"] == {"theoretical": bf16["flops"]["theoretical"], "ratio": 1.0}
+
+
+def test_it_says_on_what_it_ran(bf16: Record, main_job: Finished) -> None:
+    environment = bf16["environment"]
+    assert {
+        *("cpu", "isa", "gpu", "driver", "torch", "flair", "transformers", "python", "threads", "commit", "dirty")
+    } == set(environment)
+    machine = main_job.report["machine_info"]["leanner"]
+    assert machine == {name: environment[name] for name in environment if name not in {"commit", "dirty"}}
+
+
+def test_spans_are_fixed_by_their_digest(bf16: Record) -> None:
+    assert len(bf16["files"]["predictions"]["sha256"]) == 64
+
+
+def unexplained(value: object, place: str, unknown: dict[str, str]) -> list[str]:
+    """Return the places of all nulls that neither their place nor one above it explains."""
+    if isinstance(value, dict):
+        if value.get("reason") is not None:
+            return []
+        return [p for k, v in value.items() for p in unexplained(v, f"{place}.{k}".strip("."), unknown)]
+    if isinstance(value, list):
+        return [p for item in value for p in unexplained(item, place, unknown)]
+    parts = place.split(".")
+    above = {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
+    return [place] if value is None and not above & set(unknown) else []
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
+def test_every_null_has_its_reason(main_job: Finished, name: str) -> None:
+    record = records(main_job.report)[name]
+    # Not unknown but absent: not served, not pruned, no file kept; a null reason is no unknown value.
+    absent = {"served", "sparsity", "energy.marginal", "files.traces", "files.predictions.path"}
+    absent |= {f"energy.{domain}.reason" for domain in ("gpu", "cpu_package", "cpu_core", "dram")}
+    if record["device"] == "cpu":
+        absent |= {"environment.gpu", "environment.driver"}
+    if record["verdict"] == "not-run":
+        # Without a result nothing of it is known; its reason is the case's.
+        assert record["reasons"]
+        return
+    assert set(unexplained(record, "", record["unknown"])) <= absent
+
+
+def test_what_cannot_run_is_in_the_report_with_its_reason(main_job: Finished) -> None:
+    fp16 = records(main_job.report)["fp16"]
+
+    assert list(main_job.report["leanner"]["without_time"]) == ["benchmarks/test_precision.py::test_case[fp16]"]
+    assert fp16["verdict"] == "not-run"
+    assert fp16["f1"] is None
+    assert fp16["energy"] is None
+    assert f"not-run: {fp16['reasons'][0]}"[:40] in main_job.output
+    assert {bench["extra_info"]["leanner"]["configuration"] for bench in main_job.report["benchmarks"]} == {
+        "fp32",
+        "bf16",
+    }
+
+
+def test_the_same_seed_gives_the_same_spans_and_f1(
+    main_job: Finished, pytester: pytest.Pytester, shaped_file: Path, corpora: Path
+) -> None:
+    import leanner.measure.session  # noqa: F401 - must not be undone with the modules of the inner run
+
+    result = pytester.runpytest_inprocess(
+        *arguments(corpora, "-k", "bf16", f"--leanner-tagger={shaped_file}", "--benchmark-json=again.json")
+    )
+    assert result.ret == 0
+    before, again = records(main_job.report)["bf16"], records(strict_json(pytester.path / "again.json"))["bf16"]
+
+    for name in ("f1", "f1_drop", "files", "corpus", "tagger"):
+        assert again[name] == before[name]
+    # Its baseline was not among the cases this time.
+    assert again["speedup"] is None
+    assert again["unknown"]["speedup"] == "fp32 was not timed in this run"
+    result.stdout.fnmatch_lines(["*nothing to compare: the baseline was not timed among the cases*"])
