@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "device": ("auto", "cpu", "cuda"),
     "on-bad-document": ("error", "skip"),
 }
+
+#: Numbers that make no sense at or below zero.
+_POSITIVE: Final = frozenset({"sentences", "watts-per-core", "interval", "batch-size", "seconds"})
 
 #: name, type, default, help; a type of ``bool`` makes a flag, of ``list`` a repeatable option.
 _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
@@ -88,9 +92,14 @@ def read_options(config: pytest.Config) -> Options:
     """Return the options of this run.
 
     Raises:
-        pytest.UsageError: An ini value is not of its option's type or choices.
+        pytest.UsageError: A value is out of range, or an ini value not of its option's type or choices.
     """
     values = {name: _value(config, name, kind, default) for name, kind, default, _ in _OPTIONS}
+    import pytest  # noqa: PLC0415 - the command line reads options without pytest
+
+    for name in _POSITIVE:
+        if values[name] is not None and not 0 < values[name] < math.inf:
+            raise pytest.UsageError(f"expected --leanner-{name} above 0 and finite, found {values[name]}")
     return Options(
         tagger=values["tagger"],
         corpora=tuple(values["corpora"]) or _corpora_from_environment(),
