@@ -90,7 +90,7 @@ def test_table_has_thousands_and_every_row() -> None:
     console.print(table)
     assert isinstance(console.file, io.StringIO)
     assert "[a]" in console.file.getvalue()
-    assert table.row_count == 14
+    assert table.row_count == 17
 
 
 def test_bad_corpus_is_a_message_and_exit_2(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -46,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     stats = commands.add_parser(
         "stats",
         help="print what corpora hold",
-        description="Print documents, sentences, words, mentions by label, and what was dropped or joined.",
+        description="Print documents, sentences, tokens, mentions by label, and what was dropped or joined.",
     )
     stats.add_argument(
         "locations",
@@ -98,7 +99,8 @@ def _fetch(args: argparse.Namespace) -> int:
 
 def _stats(args: argparse.Namespace) -> None:
     corpus = load_corpus(args.locations, sentences=args.sentences, seed=args.seed, on_bad_document=args.on_bad_document)
-    console = Console()
+    # a pipe has no width, and numbers must not be cut
+    console = Console(width=None if sys.stdout.isatty() else 200)
     if args.json:
         # not through rich: it would wrap and colour
         console.file.write(json.dumps(as_json(corpus), indent=2) + "\n")
@@ -140,11 +142,14 @@ def table(rows: Iterable[tuple[str, CorpusStatistics]]) -> Table:
     for name, _ in rows:
         result.add_column(escape(name), justify="right", no_wrap=True)
     corpora = [each for _, each in rows]
-    for title in ("documents", "articles", "sentences", "words"):
-        result.add_row(title, *(f"{getattr(each, title):,}" for each in corpora))
+    for title, attribute in (*((name, name) for name in ("documents", "articles", "sentences")), ("tokens", "words")):
+        result.add_row(title, *(f"{getattr(each, attribute):,}" for each in corpora))
     result.add_section()
     for label in Label:
         result.add_row(label, *(_count(each.mentions.get(label)) for each in corpora))
+    result.add_section()
+    for label in Label:
+        result.add_row(f"{label}, as annotated", *(_count(each.annotated(label)) for each in corpora))
     result.add_section()
     for title, counts in (
         ("overlapping", [sum(each.overlapping.values()) for each in corpora]),

@@ -41,7 +41,7 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
 }
 
 #: Numbers that make no sense at or below zero.
-_POSITIVE: Final = frozenset({"sentences", "watts-per-core", "interval", "batch-size", "seconds"})
+_POSITIVE: Final = frozenset({"sentences", "watts-per-core", "interval", "batch-size"})
 
 #: name, type, default, help; a type of ``bool`` makes a flag, of ``list`` a repeatable option.
 _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
@@ -100,6 +100,8 @@ def read_options(config: pytest.Config) -> Options:
     for name in _POSITIVE:
         if values[name] is not None and not 0 < values[name] < math.inf:
             raise pytest.UsageError(f"expected --leanner-{name} above 0 and finite, found {values[name]}")
+    if not 0 <= values["seconds"] < math.inf:
+        raise pytest.UsageError(f"expected --leanner-seconds of 0 or more and finite, found {values['seconds']}")
     return Options(
         tagger=values["tagger"],
         corpora=tuple(values["corpora"]) or _corpora_from_environment(),

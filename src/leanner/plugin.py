@@ -104,6 +104,7 @@ def leanner_session(request: pytest.FixtureRequest) -> Iterator[Session]:
     session.close()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Put each record beside its time, and those without a time beside the benchmarks."""
     session = config.stash.get(SESSION, None)
@@ -122,6 +123,7 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     }
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
     """Add what pytest-benchmark does not look at: GPU, driver, instruction sets, threads, libraries."""
     record = next(iter(_records(config)), None)
@@ -129,7 +131,7 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
         machine_info["leanner"] = _machine(record.environment)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_benchmark_compare_machine_info(
     config: pytest.Config, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
 ) -> None:

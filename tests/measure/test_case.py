@@ -84,7 +84,8 @@ def test_the_baseline_is_held_against_itself() -> None:
     with conditions() as given:
         record, baseline = measure_case(named("fp32"), given, FakeStopwatch(), never)
 
-    assert record.verdict is Verdict.PASS
+    assert record.verdict is Verdict.RECORDED
+    assert "it is the reference" in record.reasons
     assert record.f1 is not None
     assert record.f1["micro"] == 1.0
     assert record.f1_drop is not None

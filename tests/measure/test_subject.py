@@ -60,7 +60,7 @@ def test_bad_documents_stop_or_are_told(mine: Path) -> None:
     subject = load_subject(options(corpora=(f"mine={mine}",), on_bad_document="skip"))
     assert subject.info.articles == 1
     assert len(subject.quality) == 1
-    assert subject.quality[0].startswith("1 bad documents were left out")
+    assert subject.quality[0].startswith("a bad document was left out: ")
     assert "mine.pubtator" in subject.quality[0]
 
 

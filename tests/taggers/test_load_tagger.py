@@ -99,3 +99,15 @@ def test_loading_is_silent(shaped_file: Path, capfd: pytest.CaptureFixture[str])
     load_tagger(str(shaped_file))
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger("flair").level == level
+
+
+def test_a_tagger_of_none_of_the_three(shaped_file: Path, tmp_path: Path) -> None:
+    state = torch.load(shaped_file, weights_only=False)
+    dictionary = state["tag_dictionary"]
+    for ours in (b"Gene", b"Species", b"Disease"):
+        dictionary.idx2item = [item.replace(ours, b"Other" + ours[:1]) for item in dictionary.idx2item]
+    dictionary.item2idx = {item: index for index, item in enumerate(dictionary.idx2item)}
+    other = tmp_path / "other.pt"
+    torch.save(state, other)
+    with pytest.raises(TaggerError, match=r"other\.pt: expected a tagger of genes, .*OtherG"):
+        load_tagger(str(other))

@@ -69,13 +69,22 @@ class CorpusStatistics:
         """Mentions that were annotated and are not in the merged corpus, exact copies apart."""
         return sum(self.overlapping.values()) + sum(self.outside.values())
 
+    def annotated(self, label: Label) -> int | None:
+        """Return the mentions as the files have them, before any was dropped; ``None`` if not annotated."""
+        if label not in self.mentions:
+            return None
+        tables = (self.mentions, self.overlapping, self.repeated, self.outside)
+        return sum(table.get(label, 0) for table in tables)
+
     def as_json(self) -> dict[str, object]:
         """Return the counts as JSON types; a label that is not annotated is ``None``."""
         plain: dict[str, object] = {}
         for each in fields(self):
             value = getattr(self, each.name)
             plain[each.name] = dict(sorted(value.items())) if isinstance(value, Mapping) else value
+        plain["tokens"] = plain.pop("words")
         plain["mentions"] = {str(label): self.mentions.get(label) for label in Label}
+        plain["annotated"] = {str(label): self.annotated(label) for label in Label}
         plain["dropped"] = self.dropped
         return plain
 

@@ -19,16 +19,19 @@ from leanner.measure.case import Stopwatch
 from leanner.measure.case import measure_baseline
 from leanner.measure.case import measure_case
 from leanner.measure.environment import describe
+from leanner.measure.errors import SetupError
 from leanner.measure.subject import Subject
 from leanner.measure.subject import load_subject
 from leanner.meters import EnergyMeter
 from leanner.meters import Idle
+from leanner.meters import MeterError
 from leanner.meters import cuda_hooks
 from leanner.meters import measure_idle
 from leanner.meters import open_meter
 from leanner.passes.protocol import NotRunnable
 from leanner.report.record import CaseRecord
 from leanner.report.record import Verdict
+from leanner.taggers.errors import TaggerError
 from leanner.taggers.load import load_tagger
 
 
@@ -59,7 +62,10 @@ class Session:
         """The corpus, read at the first use."""
         if self._subject is None:
             self.say("leanner: reading the corpus")
-            self._subject = load_subject(self.options)
+            try:
+                self._subject = load_subject(self.options)
+            except (ValueError, OSError) as error:  # a CorpusError is a ValueError
+                raise SetupError(str(error)) from error
         return self._subject
 
     def meter(self, device: str) -> EnergyMeter:
@@ -68,23 +74,30 @@ class Session:
             mode = self.options.energy
             if mode not in ("auto", "require", "estimate", "off"):
                 raise ValueError(f"expected an energy mode, found {mode!r}")
-            self._meters[device] = open_meter(
-                mode,
-                device,
-                interval_s=self.options.interval_s,
-                watts_per_core=self.options.watts_per_core,
-                cuda=cuda_hooks(importlib.import_module("torch"), device),
-            )
+            try:
+                self._meters[device] = open_meter(
+                    mode,
+                    device,
+                    interval_s=self.options.interval_s,
+                    watts_per_core=self.options.watts_per_core,
+                    cuda=cuda_hooks(importlib.import_module("torch"), device),
+                )
+            except MeterError as error:
+                raise SetupError(str(error)) from error
         return self._meters[device]
 
     def tagger(self, device: str) -> Tagger:
         """Load the tagger anew: passes change it."""
-        return load_tagger(self.options.tagger, device, mini_batch_size=self.options.batch_size)
+        try:
+            return load_tagger(self.options.tagger, device, mini_batch_size=self.options.batch_size)
+        except TaggerError as error:
+            raise SetupError(str(error)) from error
 
     def measure(self, configuration: Configuration, device: str, nodeid: str, stopwatch: Stopwatch) -> CaseRecord:
         """Measure one case and keep its record, whatever comes of it.
 
         Raises:
+            SetupError: No case can run; there is no record.
             Exception: What the case raised, after it was recorded with the verdict ``error``.
         """
         name = configuration.name if device == "cpu" else f"{configuration.name} on {device}"
@@ -94,6 +107,8 @@ class Session:
             record, measured = measure_case(configuration, conditions, stopwatch, lambda: self._baseline(conditions))
         except NotRunnable as reason:
             record = self._without_result(configuration, device, Verdict.NOT_RUN, str(reason))
+        except SetupError:
+            raise
         except Exception as error:
             reason_text = f"{type(error).__name__}: {error}"
             self.records[nodeid] = self._without_result(configuration, device, Verdict.ERROR, reason_text)

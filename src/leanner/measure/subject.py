@@ -64,4 +64,4 @@ def load_subject(options: Options) -> Subject:
 def _quality(errors: Sequence[Exception]) -> tuple[str, ...]:
     if not errors:
         return ()
-    return (f"{len(errors)} bad documents were left out, the first: {errors[0]}",)
+    return tuple(f"a bad document was left out: {error}" for error in errors)

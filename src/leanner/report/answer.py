@@ -31,7 +31,7 @@ def answer(records: Sequence[CaseRecord]) -> str:
     best = max(measured, key=lambda record: record.speedup.value if record.speedup else 0.0)
     return (
         f"{_title(baseline) if baseline else 'fp32'}: nothing measured is both faster and within its F1 bound; "
-        f"fastest was {_title(best)}: {_gain(best)}, {_cost(best)} ({best.verdict})"
+        f"fastest was {_title(best)}: {_gain(best)}, {_cost(best)} ({best.verdict}), {_joules(best, records)}"
     )
 
 
