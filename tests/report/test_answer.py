@@ -50,7 +50,8 @@ def test_a_device_is_named_unless_it_is_the_cpu() -> None:
 def test_fast_but_not_held(verdict: Verdict) -> None:
     assert answer([baseline(), record(verdict=verdict)]) == (
         "fp32: nothing measured is both faster and within its F1 bound; "
-        f"fastest was bf16: 1.8× faster, 0.1 pt F1 ({verdict}), no meter here: cpu_package: this machine shows no RAPL zone"
+        f"fastest was bf16: 1.8× faster, 0.1 pt F1 ({verdict}), "
+        "no meter here: cpu_package: this machine shows no RAPL zone"
     )
 
 
