@@ -201,7 +201,8 @@ def _progress(config: pytest.Config) -> Callable[[str], None]:
 def _deselect(config: pytest.Config, items: list[pytest.Item], gone: list[pytest.Item]) -> None:
     if gone:
         config.hook.pytest_deselected(items=gone)
-        items[:] = [item for item in items if item not in set(gone)]
+        without = set(gone)
+        items[:] = [item for item in items if item not in without]
 
 
 def _has_configuration(item: pytest.Item) -> bool:

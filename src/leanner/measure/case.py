@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Protocol
@@ -178,7 +179,7 @@ def measure_case(
     say("preparing")
     prepare_s = 0.0
     for step in configuration.passes:
-        tagger, seconds = timed(lambda step=step, tagger=tagger: step(tagger))  # type: ignore[misc]
+        tagger, seconds = timed(partial(step, tagger))
         prepare_s += seconds
     weights = weigh(tagger.model)
     rounds = _Rounds(tagger, conditions)

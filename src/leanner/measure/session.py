@@ -71,12 +71,9 @@ class Session:
     def meter(self, device: str) -> EnergyMeter:
         """The meter for cases on ``device``, opened at the first use."""
         if device not in self._meters:
-            mode = self.options.energy
-            if mode not in ("auto", "require", "estimate", "off"):
-                raise ValueError(f"expected an energy mode, found {mode!r}")
             try:
                 self._meters[device] = open_meter(
-                    mode,
+                    self.options.energy,
                     device,
                     interval_s=self.options.interval_s,
                     watts_per_core=self.options.watts_per_core,
