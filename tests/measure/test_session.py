@@ -191,7 +191,7 @@ def test_idle_is_measured_once_and_only_where_there_is_a_meter(bench: Bench, ses
 
 
 def test_an_unknown_energy_mode_is_refused(bench: Bench) -> None:
-    with pytest.raises(SetupError, match="expected an energy mode of auto, .*, off, found 'sometimes'"):
+    with pytest.raises(SetupError, match=r"expected an energy mode of auto, .*, off, found 'sometimes'"):
         bench.session(energy="sometimes").meter("cpu")
 
 
