@@ -12,6 +12,7 @@ from torch import nn
 
 from leanner.passes.int8 import Int8Embedding
 from leanner.passes.int8 import Int8Linear
+from leanner.passes.int8 import exact_weight_bits
 from leanner.passes.int8 import has_onednn
 from leanner.passes.int8 import is_exact
 from leanner.passes.int8 import quantize_rows
@@ -30,19 +31,27 @@ def linear_of(inputs: int, outputs: int, generator: torch.Generator, *, bias: bo
     return linear
 
 
-def steps(values: Tensor) -> Tensor:
+def steps(values: Tensor, bits: int = 8) -> Tensor:
     """The quantization step of each row, by another road than ``quantize_rows``."""
-    return values.double().abs().amax(-1, keepdim=True) / 127
+    largest: int = 2 ** (bits - 1) - 1
+    return values.double().abs().amax(-1, keepdim=True) / largest
 
 
-@given(SEEDS, SPREADS)
-def test_a_value_is_within_half_a_step(seed: int, spread: float) -> None:
+def exact_bits(*, packed: bool) -> int:
+    """Bits that the kernel multiplies exactly: 7 with oneDNN on a CPU without VNNI."""
+    bits = exact_weight_bits(torch.device("cpu"), packed=packed)
+    assert bits is not None
+    return bits
+
+
+@given(SEEDS, SPREADS, st.sampled_from([8, 7]))
+def test_a_value_is_within_half_a_step(seed: int, spread: float, bits: int) -> None:
     values = spread * torch.randn(4, 33, generator=torch.Generator().manual_seed(seed))
-    quantized, scale = quantize_rows(values)
+    quantized, scale = quantize_rows(values, bits)
     assert quantized.dtype == torch.int8
-    assert quantized.abs().amax(-1).tolist() == [127] * 4
+    assert quantized.abs().amax(-1).tolist() == [2 ** (bits - 1) - 1] * 4
     error = (quantized.double() * scale.double() - values.double()).abs()
-    assert (error <= steps(values) * (0.5 + 1e-4)).all()
+    assert (error <= steps(values, bits) * (0.5 + 1e-4)).all()
 
 
 def test_a_row_of_zeros_stays_zero() -> None:
@@ -62,11 +71,12 @@ def test_the_error_of_a_layer_is_within_its_bound(
     linear = linear_of(inputs, outputs, generator)
     x = spread * torch.randn(tokens, inputs, generator=generator)
     weight = linear.weight.double()
-    step_x, step_w = steps(x), steps(weight).T
+    bits = exact_bits(packed=packed)
+    step_x, step_w = steps(x), steps(weight, bits).T
     bound = x.double().abs().sum(-1, keepdim=True) * step_w / 2
     bound += weight.abs().sum(-1).unsqueeze(0) * step_x / 2 + inputs * step_x * step_w / 4
     exact = x.double() @ weight.T + linear.bias.double()
-    error = (Int8Linear(linear, packed=packed)(x).double() - exact).abs()
+    error = (Int8Linear(linear, packed=packed, weight_bits=bits)(x).double() - exact).abs()
     assert (error <= bound * (1 + 1e-3) + 1e-5 * (1 + exact.abs())).all()
 
 
@@ -86,7 +96,8 @@ def test_the_kernels_agree(seed: int, sizes: tuple[int, int, int]) -> None:
     tokens, inputs, outputs = sizes
     linear = linear_of(inputs, outputs, generator)
     x = torch.randn(tokens, inputs, generator=generator)
-    packed, plain = Int8Linear(linear, packed=True), Int8Linear(linear, packed=False)
+    bits = exact_bits(packed=True)
+    packed, plain = (Int8Linear(linear, packed=p, weight_bits=bits) for p in (True, False))
     assert torch.equal(packed.weights(), plain.weights())
     torch.testing.assert_close(packed(x), plain(x), rtol=1e-5, atol=1e-5)
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cpuinfo
 import pytest
 import torch
 
 from leanner.passes.precision import Precision
+from leanner.passes.precision import multiplies_bfloat16
 from leanner.passes.protocol import NotRunnable
 from leanner.passes.protocol import WrongOrder
 from leanner.passes.quantization import Int8Dynamic
@@ -25,6 +27,13 @@ DOCUMENT = Document(
 )
 
 
+@pytest.fixture
+def with_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this CPU pass for one with bfloat16: what is slow on the others is right all the same."""
+    monkeypatch.setattr("leanner.passes.precision.multiplies_bfloat16", lambda: True)
+
+
+@pytest.mark.usefixtures("with_bfloat16")
 def test_bfloat16_casts_everything_and_still_tags(shaped_file: Path) -> None:
     tagger = load_tagger(str(shaped_file), mini_batch_size=2)
     before = weigh(tagger.model)
@@ -38,6 +47,7 @@ def test_bfloat16_casts_everything_and_still_tags(shaped_file: Path) -> None:
     assert any(prediction)
 
 
+@pytest.mark.usefixtures("with_bfloat16")
 def test_scores_move_by_the_rounding_only(shaped_file: Path) -> None:
     scores = []
     for passes in ((), (Precision("bfloat16"),)):
@@ -59,11 +69,26 @@ def test_it_describes_itself() -> None:
         Precision("float8")  # type: ignore[arg-type]
 
 
+def test_a_cpu_without_bfloat16_does_not_run_it(shaped_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leanner.passes.precision.multiplies_bfloat16", lambda: False)
+    tagger = load_tagger(str(shaped_file))
+    with pytest.raises(NotRunnable, match="no instructions for bfloat16"):
+        Precision("bfloat16")(tagger)
+    assert set(weigh(tagger.model).bytes_by_dtype) == {"float32"}
+
+
+def test_who_has_bfloat16_is_told_by_the_cpu() -> None:
+    # oneDNN wants AVX512BW at least; on Arm its own flag.
+    flags = set(cpuinfo.get_cpu_info()["flags"])
+    assert multiplies_bfloat16() == bool(flags & {"avx512bw", "bf16"})
+
+
 def test_float16_is_not_run_on_a_cpu(shaped_file: Path) -> None:
     with pytest.raises(NotRunnable, match="float16 needs CUDA, found cpu"):
         Precision("float16")(load_tagger(str(shaped_file)))
 
 
+@pytest.mark.usefixtures("with_bfloat16")
 @pytest.mark.parametrize(
     ("where", "name", "value", "reason"),
     [("", "use_crf", True, "CRF in float32"), ("embeddings", "subtoken_pooling", "mean", "averages sub-tokens")],
@@ -75,6 +100,7 @@ def test_what_flair_has_in_float32_only(shaped_file: Path, where: str, name: str
         Precision("bfloat16")(tagger)
 
 
+@pytest.mark.usefixtures("with_bfloat16")
 def test_after_int8_it_is_refused(shaped_file: Path) -> None:
     with pytest.raises(WrongOrder, match="bf16 after int8"):
         Precision("bfloat16")(Int8Dynamic()(load_tagger(str(shaped_file))))

@@ -10,7 +10,6 @@ from torch import nn
 from leanner.passes import int8
 from leanner.passes.int8 import Int8Embedding
 from leanner.passes.int8 import Int8Linear
-from leanner.passes.precision import Precision
 from leanner.passes.protocol import WrongOrder
 from leanner.passes.quantization import Int8Dynamic
 from leanner.taggers.load import load_tagger
@@ -54,16 +53,23 @@ def test_a_layer_computes_with_the_stored_weights(shaped_file: Path) -> None:
     assert isinstance(exact, nn.Linear)
     assert isinstance(leaner, Int8Linear)
     assert leaner.weight.dtype == torch.float32
-    step = exact.weight.abs().amax(1, keepdim=True) / 127
+    largest = int(leaner.weights().abs().amax())
+    assert largest in (127, 63)
+    step = exact.weight.abs().amax(1, keepdim=True) / largest
     assert ((leaner.weight - exact.weight).abs() <= step * 0.501).all()
     assert leaner.bias is not None
     assert torch.equal(leaner.bias, exact.bias)
 
 
-def test_a_saturating_kernel_is_said(shaped_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not any("saturate" in note for note in load_tagger(str(shaped_file)).quality)
-    monkeypatch.setattr(int8, "is_exact", lambda _device: False)
-    assert "saturate" in Int8Dynamic()(load_tagger(str(shaped_file))).quality[-1]
+@pytest.mark.parametrize(("bits", "note"), [(8, None), (7, "weights have 7 bits"), (None, "saturate here")])
+def test_a_kernel_that_saturates_gets_fewer_bits_and_is_said(
+    shaped_file: Path, monkeypatch: pytest.MonkeyPatch, bits: int | None, note: str | None
+) -> None:
+    monkeypatch.setattr(int8, "exact_weight_bits", lambda _device: bits)
+    tagger = Int8Dynamic()(load_tagger(str(shaped_file)))
+    layers = [module for module in tagger.model.modules() if isinstance(module, int8.Int8Linear)]
+    assert {int(layer.weights().abs().amax()) for layer in layers} == {2 ** ((bits or 8) - 1) - 1}
+    assert [note in text for text in tagger.quality] == [True] if note else not tagger.quality
 
 
 def test_it_describes_itself() -> None:
@@ -79,5 +85,7 @@ def test_it_describes_itself() -> None:
 def test_orders_that_make_no_sense_are_refused_by_name(shaped_file: Path) -> None:
     with pytest.raises(WrongOrder, match="int8 twice"):
         Int8Dynamic()(Int8Dynamic()(load_tagger(str(shaped_file))))
+    half = load_tagger(str(shaped_file))
+    half.model.bfloat16()
     with pytest.raises(WrongOrder, match="int8 after half precision"):
-        Int8Dynamic()(Precision("bfloat16")(load_tagger(str(shaped_file))))
+        Int8Dynamic()(half)

@@ -4,7 +4,8 @@ Symmetric linear quantization (Q8BERT, Zafrir et al. 2019, section 3.1): ``q = r
 with ``s = max|x| / 127``, no zero point, so that ``|x - s * q| <= s / 2``. One scale for
 each row of a weight matrix and, at run time, for each token of an activation (Q8BERT has
 one for a whole tensor): a token's result does not depend on what else is in the batch.
-The products are accumulated exactly, in int32.
+The products are accumulated exactly, in int32, or the weights get one bit less: x86 CPUs
+without VNNI add two products in 16 bits, which 8-bit weights overflow and 7-bit ones do not.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ from torch import Tensor
 from torch import nn
 
 
-_LARGEST: Final = 127
+#: Bits of a weight, most first.
+WEIGHT_BITS: Final = (8, 7)
+
 _TINY: Final = 1e-30
 
 
-def quantize_rows(values: Tensor) -> tuple[Tensor, Tensor]:
+def quantize_rows(values: Tensor, bits: int = 8) -> tuple[Tensor, Tensor]:
     """Return int8 values and the scale of each row, so that ``values ≈ q * scale``.
 
     *Shapes:* ``values`` and ``q`` ``(…, columns)``; ``scale`` ``(…, 1)``, float32.
     """
+    largest = 2 ** (bits - 1) - 1
     scale = torch.maximum(values.amax(-1, keepdim=True), -values.amin(-1, keepdim=True))
-    scale = scale.clamp_min_(_TINY).mul_(1 / _LARGEST)
-    # The clamp of a rounding error above 127 is not needed: max|x| * (1 / scale) rounds to 127.
+    scale = scale.clamp_min_(_TINY).mul_(1 / largest)
+    # The clamp of a rounding error above the largest is not needed: max|x| * (1 / scale) rounds to it.
     return (values * scale.reciprocal()).round_().to(torch.int8), scale
 
 
@@ -40,17 +44,22 @@ class Int8Linear(nn.Module):
 
     On an x86 CPU the weights are kept in oneDNN's own layout, elsewhere row by row for
     ``torch._int_mm``. Both compute the same integers.
+
+    Args:
+        linear: Its weights and bias are taken.
+        packed: Whether to use oneDNN's layout; where it is fast by default.
+        weight_bits: One of ``WEIGHT_BITS``.
     """
 
     scale: Tensor
     _rows: Tensor
     _zero_points: Tensor
 
-    def __init__(self, linear: nn.Linear, *, packed: bool | None = None) -> None:
+    def __init__(self, linear: nn.Linear, *, packed: bool | None = None, weight_bits: int = 8) -> None:
         super().__init__()
         self.in_features = linear.in_features
         self.out_features = linear.out_features
-        weight, scale = quantize_rows(linear.weight.detach().float())
+        weight, scale = quantize_rows(linear.weight.detach().float(), weight_bits)
         self.register_buffer("scale", scale.squeeze(-1))
         bias: Tensor | None = linear.bias
         self.bias = None if bias is None else nn.Parameter(bias.detach().clone(), requires_grad=False)
@@ -138,15 +147,20 @@ def has_onednn() -> bool:
     )
 
 
-def is_exact(device: torch.device) -> bool:
-    """Whether int8 products are added without saturation; on x86 CPUs without VNNI they may not be.
+def is_exact(device: torch.device, weight_bits: int = 8, *, packed: bool | None = None) -> bool:
+    """Whether products with weights of so many bits are added without saturation on ``device``.
 
     The largest values are the worst case: two products of 255 and 127 exceed 16 bits.
     """
     linear = nn.Linear(64, 16, bias=False, device=device).requires_grad_(requires_grad=False)
     linear.weight.fill_(1.0)
-    result = Int8Linear(linear)(torch.ones(32, 64, device=device))
+    result = Int8Linear(linear, packed=packed, weight_bits=weight_bits)(torch.ones(32, 64, device=device))
     return bool(((result - 64).abs() < 0.01).all())
+
+
+def exact_weight_bits(device: torch.device, *, packed: bool | None = None) -> int | None:
+    """Return the most bits of a weight whose products are exact on ``device``; ``None`` if none are."""
+    return next((bits for bits in WEIGHT_BITS if is_exact(device, bits, packed=packed)), None)
 
 
 def quantized_layers(model: nn.Module) -> Iterator[nn.Module]:

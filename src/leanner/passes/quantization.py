@@ -20,7 +20,8 @@ class Int8Dynamic:
     After Q8BERT (Zafrir et al. 2019, section 3): all fully connected layers, the tagging
     head too, and all embeddings, symmetric; the rest (LayerNorm, softmax, GELU, biases)
     stays float32. Otherwise than there, nothing is trained, activations get their scale at run
-    time, and scales are finer: one for each row of the weights and each token.
+    time, and scales are finer: one for each row of the weights and each token. On a CPU
+    without VNNI the weights of linear layers get 7 bits, so that no product saturates.
     """
 
     @property
@@ -45,7 +46,7 @@ class Int8Dynamic:
 
         from leanner.passes.int8 import Int8Embedding  # noqa: PLC0415
         from leanner.passes.int8 import Int8Linear  # noqa: PLC0415
-        from leanner.passes.int8 import is_exact  # noqa: PLC0415
+        from leanner.passes.int8 import exact_weight_bits  # noqa: PLC0415
         from leanner.passes.int8 import quantized_layers  # noqa: PLC0415
 
         model = tagger.model
@@ -53,14 +54,17 @@ class Int8Dynamic:
             raise WrongOrder("int8 twice: the weights are int8 already")
         if any(p.dtype in (torch.bfloat16, torch.float16) for p in model.parameters()):
             raise WrongOrder("int8 after half precision: quantize the float32 weights instead")
+        bits = exact_weight_bits(tagger.device)
         for parent in list(model.modules()):
             for name, child in list(parent.named_children()):
                 if type(child) is nn.Linear:
-                    setattr(parent, name, Int8Linear(child))
+                    setattr(parent, name, Int8Linear(child, weight_bits=bits or 8))
                 elif type(child) is nn.Embedding:
                     setattr(parent, name, Int8Embedding(child))
-        if not is_exact(tagger.device):
+        if bits is None:
+            tagger.quality.append("int8 products saturate here: F1 can be lower than on another machine")
+        elif bits < 8:
             tagger.quality.append(
-                "int8 products saturate here, as on CPUs without VNNI: F1 can be lower than on another machine"
+                f"weights have {bits} bits: products of 8-bit ones would saturate on this CPU, which has no VNNI"
             )
         return tagger
