@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from fixtures.case import Case
 
-    from leanner.measure.case import Stopwatch
+    from leanner.measure.timing import Stopwatch
 
 
 @pytest.mark.leanner(family="baseline")

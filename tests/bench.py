@@ -40,6 +40,10 @@ def arguments(corpora: Path | str, *more: str) -> list[str]:
         "-pno:cacheprovider",
         f"--leanner-corpora={corpora}",
         "--leanner-seconds=0",
+        # Rounds of made-up taggers are short and noisy: ten are enough.
+        "--leanner-precision=1000000",
+        # Tests may run while somebody measures.
+        "--leanner-lock=off",
         *more,
     ]
 
@@ -67,6 +71,7 @@ class Finished:
     rc: int
     output: str
     report: dict[str, Any]
+    path: Path
 
 
 def run_as_a_user(folder: Path, *given: str, timeout_s: float = 110) -> Finished:
@@ -77,4 +82,4 @@ def run_as_a_user(folder: Path, *given: str, timeout_s: float = 110) -> Finished
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
     )
-    return Finished(done.returncode, done.stdout + done.stderr, strict_json(path) if path.exists() else {})
+    return Finished(done.returncode, done.stdout + done.stderr, strict_json(path) if path.exists() else {}, path)

@@ -15,6 +15,7 @@ from bench import records
 from bench import run_as_a_user
 from bench import strict_json
 from bench import write_corpus
+from leanner.check.checking import check
 
 
 pytest_plugins = ["pytester"]
@@ -47,7 +48,7 @@ def test_it_ends_well(main_job: Finished) -> None:
 
 
 def test_the_terminal_shows_progress_table_answer_and_where_the_report_is(main_job: Finished) -> None:
-    for wanted in ("leanner: reading the corpus", "leanner: int8: 5 rounds of about", "F1 by corpus and label"):
+    for wanted in ("leanner: reading the corpus", "leanner: int8: 10 rounds of about", "F1 by corpus and label"):
         assert wanted in main_job.output
     assert main_job.report["leanner"]["answer"] in main_job.output
     assert "the same as JSON: " in main_job.output
@@ -59,7 +60,8 @@ def test_the_record_has_the_fields_of_the_interface(int8: Record) -> None:
     assert set(int8) == {
         *("schema", "configuration", "family", "passes", "served", "runtime", "tagger", "corpus", "device"),
         *("verdict", "reasons", "f1", "f1_drop", "energy", "power", "gpu_utilization_pct", "memory", "time"),
-        *("latency_ms", "speedup", "flops", "sparsity", "environment", "quality", "suspect", "files", "unknown"),
+        *("latency_ms", "speedup", "flops", "sparsity", "environment", "seed", "gpu", "sampler"),
+        *("quality", "suspect", "files", "unknown"),
     }
     assert int8["schema"] == 1
     assert (int8["configuration"], int8["family"], int8["device"]) == ("int8", "quantization", "cpu")
@@ -97,13 +99,13 @@ def test_scores_have_their_shape(int8: Record) -> None:
 def test_costs_have_their_shape(int8: Record) -> None:
     energy = int8["energy"]
     assert {"gpu", "cpu_package", "dram"} <= set(energy)
-    assert set(energy["cpu_package"]) == {"j", "source", "reason"}
+    assert set(energy["cpu_package"]) == {"j", "source", "reason", "systematic_pct", "random_pct", "detail"}
     assert {
         *("rounds_j", "total_j", "net_j", "per_1000_sentences_j", "low_j", "high_j", "systematic_pct", "marginal"),
     } <= set(energy)
-    assert len(energy["rounds_j"]) == 5
+    assert len(energy["rounds_j"]) == 10
     assert set(int8["power"]) == {"mean_w", "peak_w"}
-    assert set(int8["memory"]) == {"peak_host_mb", "peak_vram_mb", "weights_mb"}
+    assert {"peak_host_mb", "peak_vram_mb", "weights_mb", "weights_by_dtype_mb", "isolated"} <= set(int8["memory"])
     assert int8["memory"]["peak_host_mb"] > 100
     # One million parameters of one byte, and the scales of their rows.
     assert int8["memory"]["weights_mb"] == pytest.approx(1e-6 * int8["tagger"]["parameters"], rel=0.2)
@@ -136,7 +138,19 @@ def test_it_says_on_what_it_ran(int8: Record, main_job: Finished) -> None:
 
 
 def test_spans_are_fixed_by_their_digest(int8: Record) -> None:
-    assert len(int8["files"]["predictions"]["sha256"]) == 64
+    files = int8["files"]
+    assert len(files["spans_sha256"]) == 64
+    for name, stem, kind in (
+        ("predictions", "int8", "predictions"),
+        ("baseline_predictions", "fp32", "predictions"),
+        ("traces", "int8", "traces"),
+    ):
+        digest = files[name]["sha256"][:8]
+        assert files[name]["path"] == f"report.files/{stem}.cpu.{digest}.{kind}.jsonl.gz"
+
+
+def test_it_stands_up_to_a_check(main_job: Finished, corpora: Path) -> None:
+    assert [str(problem) for problem in check(main_job.path, (str(corpora.parent),)).problems] == []
 
 
 def unexplained(value: object, place: str, unknown: dict[str, str]) -> list[str]:
@@ -155,9 +169,11 @@ def unexplained(value: object, place: str, unknown: dict[str, str]) -> list[str]
 @pytest.mark.parametrize("name", ["fp32", "int8", "fp16"])
 def test_every_null_has_its_reason(main_job: Finished, name: str) -> None:
     record = records(main_job.report)[name]
-    # Not unknown but absent: not served, not pruned, no file kept; a null reason is no unknown value.
-    absent = {"served", "sparsity", "energy.marginal", "files.traces", "files.predictions.path"}
-    absent |= {f"energy.{domain}.reason" for domain in ("gpu", "cpu_package", "cpu_core", "dram")}
+    # Not unknown but absent: not served, not pruned; a null reason is no unknown value.
+    absent = {"served", "sparsity"}
+    # What says more of known joules.
+    domains = ("gpu", "cpu_package", "cpu_core", "dram")
+    absent |= {f"energy.{domain}.{name}" for domain in domains for name in ("reason", "detail")}
     if record["device"] == "cpu":
         absent |= {"environment.gpu", "environment.driver"}
     if record["verdict"] == "not-run":
@@ -194,8 +210,12 @@ def test_the_same_seed_gives_the_same_spans_and_f1(
     assert result.ret == 0
     before, again = records(main_job.report)["int8"], records(strict_json(pytester.path / "again.json"))["int8"]
 
-    for name in ("f1", "f1_drop", "files", "corpus", "tagger"):
+    for name in ("f1", "f1_drop", "corpus", "tagger"):
         assert again[name] == before[name]
+    # The same bytes, too; only traces differ.
+    for name in ("predictions", "baseline_predictions"):
+        assert again["files"][name]["sha256"] == before["files"][name]["sha256"]
+    assert again["files"]["spans_sha256"] == before["files"]["spans_sha256"]
     # Its baseline was not among the cases this time.
     assert again["speedup"] is None
     assert again["unknown"]["speedup"] == "fp32 was not timed in this run"

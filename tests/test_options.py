@@ -18,6 +18,7 @@ WRITTEN = (
     ("tagger", "hunflair2", "tagger", "hunflair2"),
     ("corpora", "bundled", "corpora", ("bundled",)),
     ("sentences", "40", "sentences", 40),
+    ("round-sentences", "0", "round_sentences", 0),
     ("seed", "7", "seed", 7),
     ("on-bad-document", "skip", "on_bad_document", "skip"),
     ("energy", "require", "energy", "require"),
@@ -26,8 +27,15 @@ WRITTEN = (
     ("device", "cuda", "device", "cuda"),
     ("batch-size", "8", "batch_size", 8),
     ("seconds", "2", "seconds", 2.0),
+    ("precision", "1.5", "precision_pct", 1.5),
+    ("idle", "0", "idle_s", 0.0),
+    ("lock", "fail", "lock", "fail"),
+    ("journal", "a.jsonl", "journal", "a.jsonl"),
+    ("resume", "b.jsonl", "resume", "b.jsonl"),
+    ("record-meters", "traces", "record_meters", "traces"),
+    ("replay-meters", "recorded", "replay_meters", "recorded"),
 )
-FLAGS = (("strict", "strict"), ("all", "everything"))
+FLAGS = (("strict", "strict"), ("all", "everything"), ("interleave", "interleave"), ("isolate", "isolate"))
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +55,7 @@ def test_defaults(pytester: pytest.Pytester) -> None:
         tagger="bundled",
         corpora=(),
         sentences=None,
+        round_sentences=256,
         seed=0,
         on_bad_document="error",
         energy="auto",
@@ -54,7 +63,16 @@ def test_defaults(pytester: pytest.Pytester) -> None:
         interval_s=0.1,
         device="auto",
         batch_size=32,
-        seconds=20.0,
+        seconds=30.0,
+        precision_pct=2.0,
+        idle_s=5.0,
+        interleave=False,
+        isolate=False,
+        lock="wait",
+        journal=None,
+        resume=None,
+        record_meters=None,
+        replay_meters=None,
         strict=False,
         everything=False,
     )
@@ -141,17 +159,19 @@ def test_help_names_every_option_with_its_default(pytester: pytest.Pytester) -> 
 
     for name, *_ in (*WRITTEN, *FLAGS):
         assert f"--leanner-{name}" in words
-    assert "(default: 20.0)" in words
+    assert "(default: 30.0)" in words
     assert "(default: auto)" in words
 
 
-@pytest.mark.parametrize("name", ["sentences", "watts-per-core", "interval", "batch-size"])
+@pytest.mark.parametrize("name", ["sentences", "watts-per-core", "interval", "batch-size", "precision"])
 @pytest.mark.parametrize("value", ["0", "-1"])
 def test_a_number_out_of_range_is_refused(pytester: pytest.Pytester, name: str, value: str) -> None:
     with pytest.raises(pytest.UsageError, match=f"expected --leanner-{name} above 0 and finite, found -?[01]"):
         options(pytester, f"--leanner-{name}={value}")
 
 
-def test_seconds_without_end_are_refused(pytester: pytest.Pytester) -> None:
-    with pytest.raises(pytest.UsageError, match="found nan"):
-        options(pytester, "--leanner-seconds=nan")
+@pytest.mark.parametrize("name", ["seconds", "idle"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_seconds_without_end_or_below_zero_are_refused(pytester: pytest.Pytester, name: str, value: str) -> None:
+    with pytest.raises(pytest.UsageError, match=f"--leanner-{name} of 0 or more and finite, found {value}"):
+        options(pytester, f"--leanner-{name}={value}")

@@ -20,6 +20,7 @@ from bench import write_corpus
 from leanner import configurations
 from leanner.configurations import CONFIGURATIONS
 from leanner.configurations import Bound
+from leanner.measure import machine
 from leanner.measure import session
 from leanner.meters import open_meter
 from measure.fakes import FakeTagger
@@ -43,7 +44,7 @@ class Cases:
         monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
         self.corpus = write_corpus(pytester.path / "corpora" / "tmvar3")
         monkeypatch.setattr(session, "load_tagger", self._load)
-        monkeypatch.setattr(session, "open_meter", partial(open_meter, powercap=pytester.path / "no-powercap"))
+        monkeypatch.setattr(machine, "open_meter", partial(open_meter, powercap=pytester.path / "no-powercap"))
         self.become("bf16", Forget(0))
 
     def _load(self, *_: object, **__: object) -> FakeTagger:
@@ -59,7 +60,7 @@ class Cases:
 
     def run(self, *more: str) -> pytest.RunResult:
         """Run them."""
-        return self.pytester.runpytest_inprocess(*arguments(self.corpus, *more))
+        return self.pytester.runpytest_inprocess(*arguments(self.corpus, "--leanner-tagger=fake", *more))
 
     def report(self, name: str = "report.json") -> dict[str, Any]:
         """Return what ``--benchmark-json`` wrote."""
@@ -106,7 +107,7 @@ def test_the_baseline_runs_first_whatever_the_order(cases: Cases) -> None:
     assert cases.loads == 2
 
 
-def test_a_loss_beyond_its_bound_fails_the_case_but_not_the_report(cases: Cases) -> None:
+def test_f25_a_loss_beyond_its_bound_fails_the_case_but_not_the_report(cases: Cases) -> None:
     cases.become("bf16", Forget(2))
     result = cases.run("-k", "fp32 or bf16", JSON)
 
@@ -202,23 +203,6 @@ def test_saving_and_comparing_keep_working(cases: Cases) -> None:
     compared.stdout.fnmatch_lines(["test_case[[]bf16] (0001_before)*"])
 
 
-def test_the_machine_of_a_saved_run_is_compared_like_with_like(cases: Cases) -> None:
-    from leanner.measure.environment import describe
-    from leanner.plugin import pytest_benchmark_compare_machine_info as compare
-
-    config = cases.pytester.parseconfig()
-    environment = describe(config.rootpath, "cpu")
-    saved = {name: value for name, value in environment.items() if name not in {"commit", "dirty"}}
-    machine: dict[str, Any] = {"node": "here"}
-    compare(config, machine, {"machine_info": {"node": "here", "leanner": saved}})
-    assert machine == {"node": "here", "leanner": saved}
-
-    # A saved run without cases of ours is left alone.
-    machine = {"node": "here"}
-    compare(config, machine, {"machine_info": {"node": "here"}})
-    assert machine == {"node": "here"}
-
-
 def test_on_a_gpu_that_is_not_there_nothing_is_measured_and_the_run_is_red(
     cases: Cases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +223,15 @@ def test_the_gpu_has_a_case_for_each_of_the_cpu(cases: Cases) -> None:
     assert on_gpu == [f"{name[:-1]}-cuda]" for name in on_cpu]
 
 
+def test_what_measuring_costs_is_measured_when_it_is_asked_for(cases: Cases) -> None:
+    def files(*more: str) -> set[str]:
+        return {name.partition("::")[0] for name in collected(cases.run("--collect-only", "-q", *more))}
+
+    assert "test_sampler.py" not in files()
+    assert "test_sampler.py" not in files("-m", "gpu")
+    assert files("-m", "overhead") == {"test_sampler.py"}
+
+
 def test_not_on_a_gpu_means_on_the_cpu(cases: Cases) -> None:
     result = cases.run("-m", "not gpu", "-k", "fp32")
 
@@ -246,7 +239,7 @@ def test_not_on_a_gpu_means_on_the_cpu(cases: Cases) -> None:
     assert result.parseoutcomes()["passed"] == 1
 
 
-def test_cases_side_by_side_are_refused(cases: Cases) -> None:
+def test_f22_cases_side_by_side_are_refused(cases: Cases) -> None:
     with pytest.warns(pytest.PytestWarning, match="Benchmarks are automatically disabled"):
         result = cases.run("--dist=load")
 
@@ -255,7 +248,7 @@ def test_cases_side_by_side_are_refused(cases: Cases) -> None:
     assert cases.loads == 0
 
 
-def test_workers_of_xdist_measure_nothing_and_the_run_is_red(cases: Cases) -> None:
+def test_f22_workers_of_xdist_measure_nothing_and_the_run_is_red(cases: Cases) -> None:
     command = [sys.executable, "-m", "pytest", *arguments(cases.corpus, "-k", "fp32", "-n1")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     done = subprocess.run(
@@ -300,6 +293,7 @@ def test_markers_are_registered(pytester: pytest.Pytester) -> None:
 
     assert "@pytest.mark.leanner(family)" in text
     assert "@pytest.mark.gpu" in text
+    assert "@pytest.mark.overhead" in text
 
 
 def test_a_case_may_live_in_a_project_of_its_own(cases: Cases) -> None:

@@ -26,6 +26,7 @@ from leanner.taggers.bundled import build
 from leanner.taggers.bundled import load_bundled
 from leanner.taggers.delta import apply_delta
 from leanner.taggers.delta import make_delta
+from leanner.taggers.weights import weigh
 from leanner.taggers.weights import weights_sha256
 
 
@@ -61,6 +62,7 @@ def pack(path: Path, folder: Path) -> None:
         "entity_types": entity_types,
         "prompt": " ".join(model.augmentation_strategy.task_prompt),  # type: ignore[attr-defined]
         "weights_sha256": weights_sha256(model),
+        "parameters": weigh(model).parameters,
         "recipe": recipe_of(path),
     }
     folder.mkdir(parents=True, exist_ok=True)

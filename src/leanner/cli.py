@@ -7,6 +7,7 @@ import sys
 
 from importlib.metadata import version
 
+from leanner import check_cli
 from leanner import corpora_cli
 from leanner import score_cli
 
@@ -16,6 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="leanner", description="Leaner biomedical NER, with numbers one can defend.")
     parser.add_argument("--version", action="version", version=f"leanner {version('leanner')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    check_cli.add_parser(subparsers)
     corpora_cli.add_parser(subparsers)
     score_cli.add_parser(subparsers)
     parsed = parser.parse_args(arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 
+from dataclasses import asdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
@@ -22,6 +23,7 @@ class Options:
     tagger: str
     corpora: tuple[str, ...]
     sentences: int | None
+    round_sentences: int
     seed: int
     on_bad_document: str
     energy: str
@@ -30,18 +32,35 @@ class Options:
     device: str
     batch_size: int
     seconds: float
+    precision_pct: float
+    idle_s: float
+    interleave: bool
+    isolate: bool
+    lock: str
+    journal: str | None
+    resume: str | None
+    record_meters: str | None
+    replay_meters: str | None
     strict: bool
     everything: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every option and its value as JSON-ready built-ins."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "energy": ("auto", "require", "estimate", "off"),
     "device": ("auto", "cpu", "cuda"),
     "on-bad-document": ("error", "skip"),
+    "lock": ("wait", "fail", "off"),
 }
 
 #: Numbers that make no sense at or below zero.
-_POSITIVE: Final = frozenset({"sentences", "watts-per-core", "interval", "batch-size"})
+_POSITIVE: Final = frozenset({"sentences", "watts-per-core", "interval", "batch-size", "precision"})
+
+#: Numbers that make no sense below zero.
+_NOT_NEGATIVE: Final = frozenset({"round-sentences", "seconds", "idle"})
 
 #: name, type, default, help; a type of ``bool`` makes a flag, of ``list`` a repeatable option.
 _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
@@ -56,14 +75,29 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
         ),
     ),
     ("sentences", int, None, "take a seeded sample of whole articles with about this many sentences"),
-    ("seed", int, 0, "seed of the corpus sample, the latency sample and the bootstrap"),
+    (
+        "round-sentences",
+        int,
+        256,
+        "a round tags whole articles with about this many sentences of the corpus; F1 is of all; 0: all of it",
+    ),
+    ("seed", int, 0, "seed of the samples (corpus, rounds, latency) and of the bootstrap"),
     ("on-bad-document", str, "error", "stop at a document that breaks its format, or skip and count it"),
     ("energy", str, "auto", "joules: from the meters that are here, required, estimated from CPU time, or off"),
     ("watts-per-core", float, None, "watts of one busy core, for --leanner-energy=estimate"),
     ("interval", float, 0.1, "seconds between two samples of power and memory"),
     ("device", str, "auto", "where cases run: cpu, cuda, or auto (cpu; with -m gpu cuda)"),
     ("batch-size", int, 32, "mini-batch size that Flair's predict is given"),
-    ("seconds", float, 20.0, "time for the rounds of one case; never fewer than 5 rounds, nor more than 50"),
+    ("seconds", float, 30.0, "time for the rounds of one case; never fewer than 10 rounds, nor more than 50"),
+    ("precision", float, 2.0, "percent to which the interval of the median is to bound it; sets the number of rounds"),
+    ("idle", float, 5.0, "seconds of rest around each case whose power is subtracted, where there is a meter"),
+    ("interleave", bool, False, "run baseline rounds between a case's rounds, so that drift hits both alike"),
+    ("isolate", bool, False, "run each case in a fresh process"),
+    ("lock", str, "wait", "if another run measures on the device: wait for its end, fail, or take no notice"),
+    ("journal", str, None, "file to which each finished case is appended at once (default: beside --benchmark-json)"),
+    ("resume", str, None, "journal of a run that was cut off: its finished cases are not measured again"),
+    ("record-meters", str, None, "folder for the raw traces of every metered window"),
+    ("replay-meters", str, None, "folder of such traces, to take joules from instead of this machine's meters"),
     ("strict", bool, False, "an inconclusive F1 loss fails the case"),
     ("all", bool, False, "run every configuration, not only the default ones"),
 )
@@ -100,12 +134,14 @@ def read_options(config: pytest.Config) -> Options:
     for name in _POSITIVE:
         if values[name] is not None and not 0 < values[name] < math.inf:
             raise pytest.UsageError(f"expected --leanner-{name} above 0 and finite, found {values[name]}")
-    if not 0 <= values["seconds"] < math.inf:
-        raise pytest.UsageError(f"expected --leanner-seconds of 0 or more and finite, found {values['seconds']}")
+    for name in _NOT_NEGATIVE:
+        if not 0 <= values[name] < math.inf:
+            raise pytest.UsageError(f"expected --leanner-{name} of 0 or more and finite, found {values[name]}")
     return Options(
         tagger=values["tagger"],
         corpora=tuple(values["corpora"]) or _corpora_from_environment(),
         sentences=values["sentences"],
+        round_sentences=values["round-sentences"],
         seed=values["seed"],
         on_bad_document=values["on-bad-document"],
         energy=values["energy"],
@@ -114,6 +150,15 @@ def read_options(config: pytest.Config) -> Options:
         device=values["device"],
         batch_size=values["batch-size"],
         seconds=values["seconds"],
+        precision_pct=values["precision"],
+        idle_s=values["idle"],
+        interleave=values["interleave"],
+        isolate=values["isolate"],
+        lock=values["lock"],
+        journal=values["journal"],
+        resume=values["resume"],
+        record_meters=values["record-meters"],
+        replay_meters=values["replay-meters"],
         strict=values["strict"],
         everything=values["all"],
     )

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
-from typing import Any
 from typing import Final
 
 import pytest
 
-from leanner.options import Options
+from leanner.json_report import OPTIONS
+from leanner.json_report import SESSION
+from leanner.json_report import JsonReport
+from leanner.json_report import no_gpu
 from leanner.options import add_options
 from leanner.options import read_options
 
 
 if TYPE_CHECKING:
     from leanner.measure.session import Session
-    from leanner.report.record import CaseRecord
 
 
 MARKER: Final = "leanner"
 CASE: Final = "case"
-SESSION: Final = pytest.StashKey["Session"]()
-_OPTIONS: Final = pytest.StashKey[Options]()
+JSON_REPORT: Final = pytest.StashKey[JsonReport]()
 _NOT_SIDE_BY_SIDE: Final = (
     "leanner measures time and joules, which cases running side by side would spoil, and pytest-benchmark "
     "writes no report under xdist; run with -p no:xdist or -n0"
@@ -37,11 +36,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers and read the options."""
+    """Register the markers, read the options, and take charge of the JSON before pytest-benchmark looks at it."""
     config.addinivalue_line("markers", "leanner(family): a case for each configuration of this family")
     config.addinivalue_line("markers", "gpu: runs on a CUDA device")
-    config.stash[_OPTIONS] = read_options(config)
+    config.addinivalue_line("markers", "overhead: what measuring itself costs; runs with -m overhead alone")
+    config.stash[OPTIONS] = read_options(config)
+    config.stash[JSON_REPORT] = JsonReport(config)
+    config.pluginmanager.register(config.stash[JSON_REPORT], "leanner-json")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -51,7 +54,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     from leanner.configurations import family  # noqa: PLC0415 - only where there are cases
 
-    options = metafunc.config.stash[_OPTIONS]
+    options = metafunc.config.stash[OPTIONS]
+    metafunc.config.stash[JSON_REPORT].families.add(marker.kwargs["family"])
     devices = ("cpu", "cuda") if options.device == "auto" else (options.device,)
     parameters = [
         pytest.param(
@@ -79,14 +83,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     if config.getoption("dist", "no") != "no":
         raise pytest.UsageError(_NOT_SIDE_BY_SIDE)
-    wanted = config.stash[_OPTIONS].device == "cuda" or "gpu" in (config.getoption("markexpr") or "")
+    wanted = config.stash[OPTIONS].device == "cuda" or "gpu" in (config.getoption("markexpr") or "")
     on_gpu = [item for item in cases if item.get_closest_marker("gpu")]
     if on_gpu and not wanted:
         _deselect(config, items, on_gpu)
-    elif on_gpu and not config.getoption("collectonly") and (reason := _no_gpu()):
+    elif on_gpu and not config.getoption("collectonly") and (reason := no_gpu()):
         raise pytest.UsageError(f"cases on a GPU are asked for, but {reason}; nothing was measured")
     # A baseline that comes later would be measured twice.
     items.sort(key=lambda item: _is_case(item) and not _is_baseline(item))
+    config.stash[JSON_REPORT].cases = tuple(item.nodeid for item in items if _is_case(item))
 
 
 @pytest.fixture(scope="session")
@@ -98,56 +103,18 @@ def leanner_session(request: pytest.FixtureRequest) -> Iterator[Session]:
     if hasattr(config, "workerinput"):
         # xdist collects in its workers, where an error of usage would end as an internal one.
         pytest.fail(_NOT_SIDE_BY_SIDE, pytrace=False)
-    session = Session(config.stash[_OPTIONS], config.rootpath, _progress(config))
+    report = config.stash[JSON_REPORT].path
+    session = Session(config.stash[OPTIONS], config.rootpath, _progress(config), report)
     config.stash[SESSION] = session
     yield session
     session.close()
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
-    """Put each record beside its time, and those without a time beside the benchmarks."""
-    session = config.stash.get(SESSION, None)
-    if session is None:
-        return
-    from leanner.report.answer import answer  # noqa: PLC0415 - only where there are cases
-
-    timed = {bench["fullname"]: bench for bench in output_json["benchmarks"]}
-    for nodeid, record in session.records.items():
-        if nodeid in timed:
-            timed[nodeid]["extra_info"]["leanner"] = record.to_json()
-    output_json["leanner"] = {
-        "schema": 1,
-        "answer": answer(list(session.records.values())),
-        "without_time": {nodeid: record.to_json() for nodeid, record in session.records.items() if nodeid not in timed},
-    }
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
-    """Add what pytest-benchmark does not look at: GPU, driver, instruction sets, threads, libraries."""
-    record = next(iter(_records(config)), None)
-    if record is not None:
-        machine_info["leanner"] = _machine(record.environment)
-
-
-@pytest.hookimpl(tryfirst=True, optionalhook=True)
-def pytest_benchmark_compare_machine_info(
-    config: pytest.Config, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
-) -> None:
-    """Add the same before the first case, for pytest-benchmark to compare it with that of a saved run."""
-    saved = compared_benchmark["machine_info"].get("leanner")
-    if saved is not None and "leanner" not in machine_info:
-        from leanner.measure.environment import describe  # noqa: PLC0415 - only where there are cases
-
-        on_gpu = saved["gpu"] is not None and _no_gpu() is None
-        machine_info["leanner"] = _machine(describe(config.rootpath, "cuda" if on_gpu else "cpu"))
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the table, what is unknown and why, and the answer."""
-    records = _records(config)
+    report = config.stash[JSON_REPORT]
+    records = report.records()
     if not records:
         return
     from rich.console import Console  # noqa: PLC0415 - only where there are cases
@@ -164,23 +131,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write(captured.get())
     terminalreporter.write_line("")
     terminalreporter.write_line(answer(records), bold=True)
-    path = config.getoption("benchmark_json", None)
-    if path:
-        terminalreporter.write_line(f"the same as JSON: {path}")
-
-
-def _machine(environment: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in environment.items() if name not in ("commit", "dirty")}
-
-
-def _records(config: pytest.Config) -> list[CaseRecord]:
-    session = config.stash.get(SESSION, None)
-    if session is None:
-        return []
-    from leanner.configurations import CONFIGURATIONS  # noqa: PLC0415 - only where there are cases
-
-    order = [configuration.name for configuration in CONFIGURATIONS]
-    return sorted(session.records.values(), key=lambda record: (record.device, order.index(record.configuration)))
+    if report.failure is not None:
+        terminalreporter.write_line(f"leanner: no JSON was written: {report.failure}", red=True)
+    elif report.path is not None:
+        terminalreporter.write_line(f"the same as JSON: {report.path}")
 
 
 def _progress(config: pytest.Config) -> Callable[[str], None]:
@@ -217,13 +171,3 @@ def _is_case(item: pytest.Item) -> bool:
 def _is_baseline(item: pytest.Item) -> bool:
     marker = item.get_closest_marker(MARKER)
     return marker is not None and marker.kwargs.get("family") == "baseline"
-
-
-def _no_gpu() -> str | None:
-    """Return why there is no usable GPU, ``None`` if there is one."""
-    import torch  # noqa: PLC0415 - only where a GPU is asked for
-
-    if torch.cuda.is_available():
-        return None
-    built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "for the CPU only"
-    return f"torch {torch.__version__} (built {built}) finds no usable CUDA device"

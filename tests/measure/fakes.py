@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -16,6 +19,7 @@ import torch
 from torch import nn
 
 from leanner.measure.subject import Subject
+from leanner.measure.timed import timed_part
 from leanner.options import Options
 from leanner.passes.protocol import NotRunnable
 from leanner.report.record import CorpusInfo
@@ -23,6 +27,7 @@ from leanner.types import Document
 from leanner.types import Label
 from leanner.types import Sentence
 from leanner.types import Span
+from leanner.words import word_offsets
 
 
 if TYPE_CHECKING:
@@ -42,18 +47,18 @@ def articles(number: int) -> tuple[Document, ...]:
     return tuple(Document(str(n), "made-up", str(n), ALL, sentences) for n in range(number))
 
 
-def subject(documents: tuple[Document, ...], name: str = "made-up") -> Subject:
+def subject(documents: tuple[Document, ...], name: str = "made-up", round_sentences: int = 0) -> Subject:
     """Return them as a corpus of this name."""
     sentences = [sentence for document in documents for sentence in document.sentences]
     info = CorpusInfo(
         name=name,
         sha256="c" * 64,
         sentences=len(sentences),
-        tokens=5 * len(sentences),
+        tokens=sum(len(word_offsets(sentence.text)) for sentence in sentences),
         mentions=sum(len(sentence.spans) for sentence in sentences),
         articles=len(documents),
     )
-    return Subject(documents, info, ())
+    return Subject(documents, info, (), timed_part(documents, round_sentences, 0))
 
 
 @dataclass
@@ -126,6 +131,22 @@ class Refuse:
         raise self.error
 
 
+@dataclass(frozen=True)
+class Die:
+    """A pass that kills its process, as the kernel does when memory runs out."""
+
+    name: str = "die"
+
+    def describe(self) -> dict[str, Any]:
+        """Return the name."""
+        return {"name": self.name}
+
+    def __call__(self, tagger: Tagger) -> Tagger:
+        """End without a word."""
+        os.kill(os.getpid(), signal.SIGKILL)
+        return tagger
+
+
 @dataclass
 class FakeStopwatch:
     """Calls what pytest-benchmark calls, in its order; says that each round took ``round_s``."""
@@ -170,7 +191,17 @@ def options(**changes: Any) -> Options:  # noqa: ANN401 - any field
         "interval_s": 0.1,
         "device": "auto",
         "batch_size": 32,
+        "round_sentences": 0,
         "seconds": 0.0,
+        "precision_pct": 2.0,
+        "idle_s": 0.0,
+        "interleave": False,
+        "isolate": False,
+        "lock": "off",
+        "journal": None,
+        "resume": None,
+        "record_meters": None,
+        "replay_meters": None,
         "strict": False,
         "everything": False,
     }

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import tempfile
+
 from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +15,7 @@ import pytest
 from leanner.configurations import Bound
 from leanner.configurations import Configuration
 from leanner.configurations import named
+from leanner.measure import machine
 from leanner.measure import session as module
 from leanner.measure.errors import SetupError
 from leanner.measure.session import Session
@@ -40,25 +44,30 @@ class Bench:
         self.folder = folder
         self.said: list[str] = []
         self.loads: list[str] = []
+        self.report: Path | None = None
         self.tagger = FakeTagger()
         monkeypatch.setattr(module, "load_tagger", self._load)
         monkeypatch.setattr(module, "load_subject", lambda _: subject(articles(24)))
-        monkeypatch.setattr(module, "open_meter", partial(open_meter, powercap=folder, sockets=lambda: None))
-        monkeypatch.setattr(module, "measure_idle", self._idle)
-        self.idles = 0
+        monkeypatch.setattr(machine, "open_meter", partial(open_meter, powercap=folder, sockets=lambda: None))
+        monkeypatch.setattr(machine, "measure_idle", self._idle)
+        # Rounds of microseconds would be repeated thousands of times.
+        monkeypatch.setattr(machine, "least_window_s", lambda _: 0.0)
+        self.idles: list[str] = []
 
     def session(self, **changes: Any) -> Session:  # noqa: ANN401 - any option
         """Return a new session."""
-        return Session(options(**changes), self.folder, self.said.append)
+        given = options(precision_pct=1e6, **changes)
+        return Session(given, self.folder, self.said.append, self.report)
 
     def _load(self, name: str, device: str, *, mini_batch_size: int) -> FakeTagger:
         self.loads.append(f"{name} on {device} by {mini_batch_size}")
         return replace(self.tagger)
 
-    def _idle(self, meter: object, seconds: float) -> Idle:
+    def _idle(self, meter: object, seconds: float, *, kind: str) -> Idle:
         del meter
-        self.idles += 1
-        return Idle(seconds, {"gpu": None, "cpu_package": 0.0, "cpu_core": None, "dram": None}, {})
+        self.idles.append(kind)
+        watts = {"gpu": None, "cpu_package": 0.0, "cpu_core": None, "dram": None}
+        return Idle(seconds, watts, {}, {"cpu_package": 0.1})
 
 
 @pytest.fixture
@@ -177,39 +186,84 @@ def test_energy_that_is_required_and_not_there_is_an_error_with_the_remedy(bench
     session.close()
 
 
-def test_idle_is_measured_once_and_only_where_there_is_a_meter(bench: Bench, session: Session) -> None:
+def test_rest_is_measured_bare_and_around_each_case_where_there_is_a_meter(bench: Bench, session: Session) -> None:
     run(session, named("fp32"))
-    assert bench.idles == 0
+    assert bench.idles == []
 
     tree = fake_sysfs.amd(bench.folder)
     bench.tagger = FakeTagger(on_tag=partial(tree.spend, "intel-rapl:0", 1.0))
-    metered = bench.session(energy="auto")
+    metered = bench.session(energy="auto", idle_s=3.0)
     assert run(metered, named("fp32")).energy.net_j is not None
     run(metered, FORGETS)
-    assert bench.idles == 1
+    assert bench.idles == ["idle-bare", *["idle-before", "idle-after"] * 2]
     metered.close()
+
+
+def test_rest_is_measured_where_an_estimate_is_allowed_and_not_needed(bench: Bench) -> None:
+    tree = fake_sysfs.amd(bench.folder)
+    bench.tagger = FakeTagger(on_tag=partial(tree.spend, "intel-rapl:0", 1.0))
+    session = bench.session(energy="estimate", watts_per_core=10.0, idle_s=3.0)
+    record = run(session, named("fp32"))
+    session.close()
+
+    assert bench.idles == ["idle-bare", "idle-before", "idle-after"]
+    assert record.energy.sources == ("rapl",)
+    assert record.energy.net_j is not None
+
+
+def test_rest_of_what_is_estimated_is_not_measured(bench: Bench) -> None:
+    session = bench.session(energy="estimate", watts_per_core=10.0, idle_s=3.0)
+    record = run(session, named("fp32"))
+    session.close()
+
+    assert bench.idles == []
+    assert "--leanner-idle" not in record.unknown["energy.net_j"]
+
+
+def test_rest_can_be_left_out(bench: Bench) -> None:
+    tree = fake_sysfs.amd(bench.folder)
+    bench.tagger = FakeTagger(on_tag=partial(tree.spend, "intel-rapl:0", 1.0))
+    session = bench.session(energy="auto", idle_s=0.0)
+    record = run(session, named("fp32"))
+    session.close()
+
+    assert bench.idles == []
+    assert record.energy.total_j is not None
+    assert record.energy.net_j is None
+    assert record.unknown["energy.net_j"] == "idle power was not measured (--leanner-idle=0)"
 
 
 def test_an_unknown_energy_mode_is_refused(bench: Bench) -> None:
     with pytest.raises(SetupError, match=r"expected an energy mode of auto, .*, off, found 'sometimes'"):
-        bench.session(energy="sometimes").meter("cpu")
+        bench.session(energy="sometimes").machine("cpu")
 
 
-def test_a_meter_for_each_device_is_opened_once_and_closed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_is_opened_once_and_closed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     session = bench.session()
-    meter = session.meter("cpu")
-    assert session.meter("cpu") is meter
+    opened = session.machine("cpu")
+    assert session.machine("cpu") is opened
 
     closed: list[object] = []
-    close: Callable[[], None] = meter.close
+    close: Callable[[], None] = opened.meter.close
 
     def closing(self: object) -> None:
         closed.append(self)
         close()
 
-    monkeypatch.setattr(type(meter), "close", closing)
+    monkeypatch.setattr(type(opened.meter), "close", closing)
     session.close()
-    assert closed == [meter]
+    assert closed == [opened.meter]
+
+
+def test_f15_a_device_that_another_run_measures_on_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(bench.folder))
+    first, second = bench.session(lock="fail"), bench.session(lock="fail")
+    run(first, FORGETS)
+    with pytest.raises(SetupError, match=rf"process {os.getpid()} measures on cpu at this moment"):
+        run(second, FORGETS)
+    first.close()
+    assert run(second, FORGETS).verdict is Verdict.RECORDED
+    second.close()
 
 
 def test_progress_is_told_with_the_name_of_the_case(bench: Bench, session: Session) -> None:

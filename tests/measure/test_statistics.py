@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import math
+
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -7,7 +11,9 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from leanner.measure.statistics import half_width_pct
 from leanner.measure.statistics import latency
+from leanner.measure.statistics import median_interval
 from leanner.measure.statistics import speedup
 
 
@@ -65,3 +71,47 @@ def test_a_seed_fixes_the_interval() -> None:
 
     assert speedup(before, after, against="fp32", resamples=50, seed=3) == first
     assert speedup(before, after, against="fp32", resamples=50, seed=4) != first
+
+
+#: Ranks of the two ends for so many values, from the binomial distribution with 1/2.
+RANKS = {6: (1, 6), 7: (1, 7), 8: (1, 8), 9: (2, 8), 10: (2, 9), 15: (4, 12), 20: (6, 15), 30: (10, 21), 50: (18, 33)}
+
+
+@pytest.mark.parametrize(("number", "ranks"), RANKS.items())
+def test_the_medians_interval_has_the_ranks_of_the_binomial_tables(number: int, ranks: tuple[int, int]) -> None:
+    shuffled = np.random.default_rng(number).permutation(np.arange(1, number + 1)).tolist()
+
+    assert median_interval(shuffled) == ranks
+
+
+@given(st.lists(st.floats(0.001, 1000.0), max_size=60))
+def test_the_medians_interval_is_the_narrowest_that_covers_enough(values: list[float]) -> None:
+    interval = median_interval(values)
+
+    def coverage(rank: int) -> Fraction:
+        return 1 - 2 * Fraction(sum(math.comb(len(values), k) for k in range(rank)), 2 ** len(values))
+
+    ranks = [rank for rank in range(1, len(values) // 2 + 1) if coverage(rank) >= Fraction(95, 100)]
+    if interval is None:
+        assert not ranks
+        assert len(values) < 6
+        assert half_width_pct(values) is None
+    else:
+        ordered = sorted(values)
+        assert interval == (ordered[max(ranks) - 1], ordered[-max(ranks)])
+        assert interval[0] <= np.median(values) <= interval[1]
+        width = half_width_pct(values)
+        assert width == pytest.approx(100 * (interval[1] - interval[0]) / 2 / np.median(values))
+
+
+@pytest.mark.parametrize("draw", ["lognormal", "exponential", "normal"])
+def test_the_medians_interval_holds_the_true_median_as_often_as_it_says(draw: str) -> None:
+    truth = {"lognormal": 1.0, "exponential": math.log(2), "normal": 0.0}[draw]
+    rng = np.random.default_rng(11)
+    hits = 0
+    for sample in getattr(rng, draw)(size=(4000, 10)).tolist():
+        low, high = median_interval(sample) or (math.nan, math.nan)
+        hits += low <= truth <= high
+
+    # For ten values P is 0.9785, whatever the distribution; four standard errors of 4,000 trials.
+    assert hits / 4000 == pytest.approx(0.9785, abs=0.0092)

@@ -12,14 +12,18 @@ from typing import Any
 from typing import Final
 
 
+INVALID_ARGUMENT: Final = 2
 NOT_SUPPORTED: Final = 3
+NO_PERMISSION: Final = 4
 NOT_FOUND: Final = 6
 DRIVER_NOT_LOADED: Final = 9
 LIBRARY_NOT_FOUND: Final = 12
 GPU_IS_LOST: Final = 15
 
 _TEXT: Final = {
+    INVALID_ARGUMENT: "Invalid Argument",
     NOT_SUPPORTED: "Not Supported",
+    NO_PERMISSION: "Insufficient Permissions",
     NOT_FOUND: "Not Found",
     DRIVER_NOT_LOADED: "Driver Not Loaded",
     LIBRARY_NOT_FOUND: "NVML Shared Library Not Found",
@@ -42,7 +46,8 @@ class NVMLError(Exception):
 class FakeGpu:
     """What one device answers; an attribute that is an ``NVMLError`` is raised instead.
 
-    ``instant_mw`` is by scope (0 GPU, 1 module); a scope that is missing is not supported.
+    ``instant_mw`` is by scope (0 GPU, 1 module); a scope that is missing is not supported. ``slices`` are the UUIDs of
+    its MIG devices. ``lost`` is what asking for its handle raises.
     """
 
     uuid: str = "GPU-aaaa1111-0000-0000-0000-000000000000"
@@ -54,7 +59,20 @@ class FakeGpu:
     temperature_c: int | NVMLError = 40
     clock_events: int | NVMLError = 0
     mig: bool | NVMLError = False
+    architecture: int | NVMLError = 9
     processes: Sequence[tuple[int, int | None]] | NVMLError = ()
+    graphics: Sequence[tuple[int, int | None]] | NVMLError = ()
+    mps: Sequence[tuple[int, int | None]] | NVMLError = ()
+    slices: Sequence[str] = ()
+    lost: NVMLError | None = None
+
+
+@dataclass(frozen=True)
+class FakeSlice:
+    """A MIG device: a handle of its own, with a UUID of its own."""
+
+    uuid: str
+    parent: FakeGpu
 
 
 class FakeNvml(ModuleType):
@@ -67,7 +85,9 @@ class FakeNvml(ModuleType):
     """
 
     NVML_SUCCESS = 0
+    NVML_ERROR_NOT_SUPPORTED = NOT_SUPPORTED
     NVML_DEVICE_MIG_ENABLE = 1
+    NVML_DEVICE_ARCH_AMPERE = 7
     NVML_TEMPERATURE_GPU = 0
     NVML_FI_DEV_POWER_INSTANT = 186
     NVML_POWER_SCOPE_GPU = 0
@@ -100,13 +120,33 @@ class FakeNvml(ModuleType):
         return int(self._ask(lambda: len(self.gpus)))
 
     def nvmlDeviceGetHandleByIndex(self, index: int) -> FakeGpu:  # noqa: N802
-        return self.gpus[index]
+        gpu = self.gpus[index]
+        self._ask(lambda: gpu.lost)
+        return gpu
 
-    def nvmlDeviceGetUUID(self, gpu: FakeGpu) -> str:  # noqa: N802
-        return gpu.uuid
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> FakeGpu | FakeSlice:  # noqa: N802
+        # The whole UUID, with its prefix; before R470 slices had other names.
+        for gpu in self.gpus:
+            if uuid == gpu.uuid:
+                self._ask(lambda gpu=gpu: gpu.lost)  # type: ignore[misc]
+                return gpu
+            if uuid in gpu.slices:
+                return FakeSlice(uuid, gpu)
+        raise NVMLError(NOT_FOUND)
+
+    def nvmlDeviceGetDeviceHandleFromMigDeviceHandle(self, device: FakeGpu | FakeSlice) -> FakeGpu:  # noqa: N802
+        if isinstance(device, FakeGpu):
+            raise NVMLError(INVALID_ARGUMENT)
+        return device.parent
+
+    def nvmlDeviceGetUUID(self, device: FakeGpu | FakeSlice) -> str:  # noqa: N802
+        return device.uuid
 
     def nvmlDeviceGetName(self, gpu: FakeGpu) -> str:  # noqa: N802
         return gpu.model
+
+    def nvmlDeviceGetArchitecture(self, gpu: FakeGpu) -> int:  # noqa: N802
+        return int(self._ask(lambda: gpu.architecture))
 
     def nvmlDeviceGetMigMode(self, gpu: FakeGpu) -> list[int]:  # noqa: N802
         return [int(self._ask(lambda: gpu.mig)), 0]
@@ -138,5 +178,13 @@ class FakeNvml(ModuleType):
         return int(self._ask(lambda: gpu.clock_events))
 
     def nvmlDeviceGetComputeRunningProcesses(self, gpu: FakeGpu) -> list[SimpleNamespace]:  # noqa: N802
-        found = self._ask(lambda: gpu.processes)
-        return [SimpleNamespace(pid=pid, usedGpuMemory=used) for pid, used in found]
+        return self._listed(lambda: gpu.processes)
+
+    def nvmlDeviceGetGraphicsRunningProcesses(self, gpu: FakeGpu) -> list[SimpleNamespace]:  # noqa: N802
+        return self._listed(lambda: gpu.graphics)
+
+    def nvmlDeviceGetMPSComputeRunningProcesses(self, gpu: FakeGpu) -> list[SimpleNamespace]:  # noqa: N802
+        return self._listed(lambda: gpu.mps)
+
+    def _listed(self, answer: Callable[[], Any]) -> list[SimpleNamespace]:
+        return [SimpleNamespace(pid=pid, usedGpuMemory=used) for pid, used in self._ask(answer)]

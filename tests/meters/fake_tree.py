@@ -20,6 +20,7 @@ class Memory:
 class FakeTree(ProcessTree):
     """Processes by id; ``pss_readable`` and ``high_water`` as the kernel allows."""
 
+    pid: int = 100
     memory: dict[int, Memory] = field(default_factory=lambda: {100: Memory(500_000_000)})
     used_cpu_s: float = 1.0
     pss_readable: bool = True
@@ -28,6 +29,12 @@ class FakeTree(ProcessTree):
 
     def pids(self) -> frozenset[int]:
         return frozenset(self.memory)
+
+    def with_ended(self) -> frozenset[int]:
+        return self.pids()
+
+    def with_samplers(self) -> frozenset[int]:
+        return self.pids()
 
     def rss_b(self, pids: frozenset[int]) -> int:
         return sum(self.memory[pid].rss_b for pid in pids)

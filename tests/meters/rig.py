@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leanner.meters import open_meter
-from leanner.meters.sampler import EdgeSampler
+from leanner.meters.sampling import EdgeSampler
 from meters.fake_clock import FakeClock
 from meters.fake_tree import FakeTree
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from leanner.meters import Mode
     from leanner.meters import Reading
     from leanner.meters.clock import Clock
-    from leanner.meters.sampler import Sampler
-    from leanner.meters.sampler import Source
+    from leanner.meters.plan import Plan
+    from leanner.meters.plugged import PlugIn
+    from leanner.meters.sampling import Sampler
+    from leanner.meters.sampling import Source
     from meters.fake_nvml import FakeNvml
     from meters.fake_sysfs import FakePowercap
 
@@ -42,14 +44,22 @@ class Rig:
     environ: dict[str, str] = field(default_factory=dict)
     cuda: CudaHooks | None = None
     watts_per_core: float | None = None
+    cpu: str | None = None
     interval_s: float = 0.1
+    plug_ins: Sequence[PlugIn] = ()
+    proc: Path = Path("/nowhere")
     _samplers: list[EdgeSampler] = field(default_factory=list)
 
     @contextmanager
     def meter(self, mode: Mode = "auto", device: str = "cpu") -> Iterator[EnergyMeter]:
         """Open a meter; it is closed at the end."""
+        with self.open(mode, device) as meter:
+            yield meter
+
+    def open(self, mode: Mode = "auto", device: str = "cpu") -> EnergyMeter:
+        """Open a meter, for whoever closes it."""
         powercap = self.powercap
-        with open_meter(
+        return open_meter(
             mode,
             device,
             interval_s=self.interval_s,
@@ -58,16 +68,18 @@ class Rig:
             powercap=Path("/nowhere") if powercap is None else powercap.root,
             read=Path.read_text if powercap is None else powercap.read,
             sockets=lambda: self.sockets,
+            cpu=lambda: self.cpu,
             nvml=self.nvml,
             environ=self.environ,
             tree=self.tree,
+            proc=self.proc,
             clock=self.clock,
             sampler=self._sampler,
-        ) as meter:
-            yield meter
+            plug_ins=lambda: self.plug_ins,
+        )
 
-    def _sampler(self, sources: Sequence[Source], interval_s: float, clock: Clock) -> Sampler:
-        self._samplers.append(EdgeSampler(sources, interval_s, clock))
+    def _sampler(self, sources: Sequence[Source], plan: Plan, clock: Clock) -> Sampler:
+        self._samplers.append(EdgeSampler(sources, plan.interval_s, clock))
         return self._samplers[-1]
 
     def run(
@@ -81,8 +93,16 @@ class Rig:
         """Measure a window of ``ticks`` intervals; ``step`` moves the machine before each tick."""
         with self.meter(mode, device) as meter:
             meter.start()
-            for number in range(ticks):
-                self.clock.advance(self.interval_s)
-                step(number)
-                self._samplers[-1].tick()
+            self.pass_time(ticks, step)
             return meter.stop()
+
+    def pass_time(self, ticks: int = 10, step: Callable[[int], None] = lambda _: None) -> None:
+        """Let ``ticks`` intervals pass in the open window."""
+        for number in range(ticks):
+            self.clock.advance(self.interval_s)
+            step(number)
+            self.tick()
+
+    def tick(self) -> None:
+        """Let the sampler of the meter that was opened last tick."""
+        self._samplers[-1].tick()

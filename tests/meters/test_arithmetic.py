@@ -9,12 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leanner.meters.arithmetic import beside_window_s
 from leanner.meters.arithmetic import counter_increase
 from leanner.meters.arithmetic import integrate
 from leanner.meters.arithmetic import require_dense
+from leanner.meters.arithmetic import require_edges
 from leanner.meters.arithmetic import require_few_gaps
 from leanner.meters.errors import UnmeasurableError
 from leanner.meters.trace import Health
+from leanner.meters.trace import Moment
+from leanner.meters.trace import Sample
 from leanner.meters.trace import Trace
 
 
@@ -121,3 +125,16 @@ def test_a_hole_of_more_than_a_tenth_of_the_window_is_refused() -> None:
     require_dense([p for p in points if not 4.0 <= p[0] / NS < 4.8], _trace(10.0))
     with pytest.raises(UnmeasurableError, match="no power sample"):
         require_dense([p for p in points if not 4.0 <= p[0] / NS < 5.2], _trace(10.0))
+
+
+def test_the_read_next_to_the_window_stands_for_its_edge() -> None:
+    # Naive: first and last, with the joules of an edge that was read again because another channel failed.
+    moments = (Moment.START, Moment.START, Moment.TICK, Moment.STOP, Moment.STOP)
+    times = (-3_000, -1_000, NS // 2, NS + 500, NS + 9_000)
+    samples = tuple(Sample("a", m, t, {"x": t}, {}) for m, t in zip(moments, times, strict=True))
+    trace = Trace(0, NS, 0.1, samples, Health(1, 0.5, None, None))
+
+    points = require_edges(trace, "a", "x")
+
+    assert [t for t, _ in points] == [-1_000, NS // 2, NS + 500]
+    assert beside_window_s(points, trace) == pytest.approx(1.5e-6)

@@ -14,6 +14,7 @@ from leanner.meters import CudaHooks
 from leanner.meters import MeterError
 from leanner.meters import cuda_hooks
 from leanner.meters import open_meter
+from leanner.meters.sampling import EdgeSampler
 from leanner.meters.zones import PERMISSION
 from meters import fake_sysfs
 from meters.fake_nvml import FakeGpu
@@ -104,6 +105,33 @@ def test_an_estimate_is_marked_and_made_of_cpu_time_and_watts() -> None:
     assert any("estimate" in note for note in reading.quality)
 
 
+@pytest.mark.parametrize("at_the_end_s", [4.0, 6.0])
+def test_cpu_time_that_falls_has_left_the_tree_and_says_so(at_the_end_s: float) -> None:
+    # Naive: too few joules, or "no CPU time". A process whose parent has ended belongs to another tree from then on.
+    rig = Rig(watts_per_core=10.0)
+
+    def step(number: int) -> None:
+        rig.tree.used_cpu_s = 5.0 + 0.1 * number if number < 15 else at_the_end_s
+
+    rig.tree.used_cpu_s = 5.0
+    domain = rig.run(20, step, mode="estimate").energy["cpu_package"]
+
+    assert domain.j is None
+    assert f"fell from 6.40 to {at_the_end_s:.2f} s" in (domain.reason or "")
+
+
+def test_cpu_time_that_a_tick_has_missed_is_not_lost() -> None:
+    # The sampler walks the tree less often than it ticks.
+    rig = Rig(watts_per_core=10.0)
+
+    def step(number: int) -> None:
+        rig.tree.used_cpu_s = 5.0 if number == 10 else 6.0 + 0.1 * number
+
+    rig.tree.used_cpu_s = 6.0
+
+    assert rig.run(20, step, mode="estimate").energy["cpu_package"].j == pytest.approx(19.0)
+
+
 def test_an_estimate_without_watts_is_refused() -> None:
     with pytest.raises(MeterError, match="--leanner-watts-per-core"), Rig().meter("estimate"):
         pass
@@ -116,6 +144,43 @@ def test_where_a_meter_is_there_nothing_is_estimated(tmp_path: Path) -> None:
     reading = Rig(tree, watts_per_core=12.0).run(2, lambda _: tree.spend("intel-rapl:0", 1.0), mode="estimate")
 
     assert reading.energy["cpu_package"].source == "rapl"
+
+
+def test_a_window_whose_meter_fails_is_unknown_and_not_estimated(tmp_path: Path) -> None:
+    # Naive: an estimate for this window, and joules of a meter for its neighbours.
+    tree = fake_sysfs.amd(tmp_path)
+    rig = Rig(tree, watts_per_core=12.0)
+
+    def step(_: int) -> None:
+        rig.tree.used_cpu_s += 0.1
+        tree.spend("intel-rapl:0", 10.0)
+
+    with rig.meter("estimate") as meter:
+        meter.start()
+        rig.pass_time(10, step)
+        tree.broken.add(tree.counter("intel-rapl:0"))
+        failed = meter.stop()
+        tree.broken.clear()
+        meter.start()
+        rig.pass_time(10, step)
+        next_one = meter.stop()
+
+    assert (failed.energy["cpu_package"].reason or "").endswith("reads failed: Input/output error")
+    assert failed.total_j is None
+    assert not any("estimate" in note for note in failed.quality)
+    assert next_one.energy["cpu_package"].j == pytest.approx(100.0)
+    assert next_one.energy["cpu_package"].source == "rapl"
+
+
+def test_a_meter_that_may_not_be_read_is_estimated(tmp_path: Path) -> None:
+    tree = fake_sysfs.amd(tmp_path)
+    tree.denied.add(tree.counter("intel-rapl:0"))
+    rig = Rig(tree, watts_per_core=12.0)
+
+    def step(_: int) -> None:
+        rig.tree.used_cpu_s += 0.1
+
+    assert rig.run(10, step, mode="estimate").energy["cpu_package"].source == "estimate"
 
 
 def test_watts_alone_do_not_make_an_estimate() -> None:
@@ -214,7 +279,7 @@ def test_hooks_ask_torch_for_the_device() -> None:
         reset_peak_memory_stats=lambda device: log.append(("reset", device)),
         max_memory_allocated={"cuda:1": 7}.__getitem__,
     )
-    torch = cast("Any", SimpleNamespace(cuda=cuda))
+    torch = cast("Any", SimpleNamespace(cuda=cuda, _C=SimpleNamespace()))
 
     assert cuda_hooks(torch, "cpu") is None
     hooks = cuda_hooks(torch, "cuda:1")
@@ -224,6 +289,44 @@ def test_hooks_ask_torch_for_the_device() -> None:
     assert hooks.peak_allocated_b() == 7
     assert hooks.uuid == "uuid of cuda:1"
     assert log == [("synchronize", "cuda:1"), ("reset", "cuda:1")]
+
+
+def test_a_sampler_that_cannot_be_closed_leaves_nvml_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError("it hangs")
+
+    nvml = FakeNvml(FakeGpu())
+    rig = Rig(nvml=nvml)
+    meter = rig.open(device="cuda")
+    monkeypatch.setattr(EdgeSampler, "close", lambda _: fail())
+
+    with pytest.raises(OSError, match="it hangs"):
+        meter.close()
+
+    assert nvml.initialized == 0
+
+
+def test_a_device_without_a_context_is_not_waited_for() -> None:
+    # Naive: waiting creates the context, and power at rest is no longer that of a bare device.
+    waited: list[str] = []
+    contexts = {1: False}
+    torch = cast(
+        "Any",
+        SimpleNamespace(
+            cuda=SimpleNamespace(get_device_properties=lambda _: SimpleNamespace(), synchronize=waited.append),
+            device=lambda name: SimpleNamespace(index=int(name.removeprefix("cuda:"))),
+            _C=SimpleNamespace(_cuda_hasPrimaryContext=contexts.__getitem__),
+        ),
+    )
+    hooks = cuda_hooks(torch, "cuda:1")
+    assert hooks is not None
+
+    hooks.synchronize()
+    assert waited == []
+
+    contexts[1] = True
+    hooks.synchronize()
+    assert waited == ["cuda:1"]
 
 
 def test_importing_and_opening_takes_no_torch_and_no_pyrapl_where_there_is_no_rapl(tmp_path: Path) -> None:

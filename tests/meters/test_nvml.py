@@ -83,8 +83,22 @@ def test_integrated_power_says_which_field() -> None:
     assert domain.detail == f"NVML_FI_DEV_POWER_INSTANT, scope gpu, of {gpu.uuid}"
 
 
-def test_counter_and_power_that_disagree_are_suspect() -> None:
-    gpu = FakeGpu(instant_mw={0: 300_000})
+@pytest.mark.parametrize(("watts", "suspect"), [(301.0, False), (325.0, False), (329.0, True), (390.0, True)])
+def test_counter_and_power_that_differ_by_more_than_both_explain_are_suspect(watts: float, *, suspect: bool) -> None:
+    gpu = FakeGpu(instant_mw={0: round(1000.0 * watts)})
+
+    def step(_: int) -> None:
+        _draw(gpu, 300.0)
+        gpu.instant_mw = {0: round(1000.0 * watts)}
+
+    reading = Rig(nvml=FakeNvml(gpu)).run(100, step, device="cuda")
+
+    assert reading.suspect is suspect
+    assert any("GPU counter (3000.0 J) and integrated power" in note for note in reading.quality) is suspect
+
+
+def test_the_note_on_two_sources_has_both_numbers_and_what_they_allow() -> None:
+    gpu = FakeGpu(instant_mw={0: 390_000})
 
     def step(_: int) -> None:
         _draw(gpu, 300.0)
@@ -92,8 +106,24 @@ def test_counter_and_power_that_disagree_are_suspect() -> None:
 
     reading = Rig(nvml=FakeNvml(gpu)).run(30, step, device="cuda")
 
-    assert reading.suspect
-    assert any("GPU counter (900.0 J) and integrated power" in note for note in reading.quality)
+    (note,) = [note for note in reading.quality if note.startswith("GPU counter")]
+    assert note == (
+        "GPU counter (900.0 J) and integrated power (1170.0 J) differ by 270.0 J, more than their uncertainty explains "
+        f"({note.rpartition('(')[2].removesuffix(')')})"
+    )
+
+
+def test_two_sources_that_scatter_are_not_suspect_for_it() -> None:
+    # Naive: a fixed 10 %. Power swings from sample to sample, and what it sums up to is 11 % off.
+    gpu = FakeGpu()
+
+    def step(number: int) -> None:
+        _draw(gpu, 300.0)
+        gpu.instant_mw = {0: 230_000 + 180_000 * (number % 7 < 4)}
+
+    reading = Rig(nvml=FakeNvml(gpu)).run(14, step, device="cuda")
+
+    assert not reading.suspect
 
 
 def test_nothing_but_nvml_errors_is_a_reason_each() -> None:
@@ -140,6 +170,14 @@ def test_memory_that_nvml_does_not_split_by_process_is_unknown() -> None:
 
     assert reading.peak_vram_mb is None
     assert reading.reasons["peak_vram_mb"] == "NVML does not give the memory of single processes here"
+
+
+def test_a_client_of_mps_holds_what_its_list_says() -> None:
+    # Under MPS the list of compute processes holds its server.
+    reading = Rig(nvml=FakeNvml(FakeGpu(processes=[(55, 30_000_000)], mps=[(100, 700_000_000)]))).run(2, device="cuda")
+
+    assert reading.peak_vram_mb == pytest.approx(700.0)
+    assert "foreign processes on the GPU: 55" in reading.quality
 
 
 def test_ids_of_a_container_are_not_taken_for_strangers() -> None:

@@ -11,6 +11,8 @@ import psutil
 import pytest
 
 from leanner.meters.processes import ProcessTree
+from meters.fake_proc import HELD_B
+from meters.fake_proc import FakeProc
 
 
 CHILD = """
@@ -42,7 +44,12 @@ def test_grandchildren_belong_to_the_tree(child: subprocess.Popen[str]) -> None:
 
 def test_the_slow_way_finds_the_same(child: subprocess.Popen[str], tmp_path: Path) -> None:
     assert child.poll() is None
-    assert ProcessTree(proc=tmp_path).pids() == ProcessTree().pids()
+    slow, fast = ProcessTree(proc=tmp_path), ProcessTree()
+    pids = fast.pids()
+
+    assert slow.pids() == pids
+    assert slow.rss_b(pids - {os.getpid()}) == fast.rss_b(pids - {os.getpid()})
+    assert slow.cpu_s(pids - {os.getpid()}) == pytest.approx(fast.cpu_s(pids - {os.getpid()}), abs=0.02)
 
 
 def test_processes_that_have_ended_hold_nothing(child: subprocess.Popen[str]) -> None:
@@ -50,9 +57,21 @@ def test_processes_that_have_ended_hold_nothing(child: subprocess.Popen[str]) ->
     pids = tree.pids() - {os.getpid()}
     child.communicate("")
 
+    assert len(pids) == 2
     assert tree.rss_b(pids) == 0
     assert tree.pss_b(pids) == 0
     assert tree.cpu_s(pids) == 0.0
+
+
+def test_processes_that_have_ended_hold_nothing_the_slow_way(child: subprocess.Popen[str], tmp_path: Path) -> None:
+    tree = ProcessTree(proc=tmp_path)
+    pids = tree.pids() - {os.getpid()}
+    child.communicate("")
+
+    assert len(pids) == 2
+    assert tree.rss_b(pids) == 0
+    assert tree.cpu_s(pids) == 0.0
+    assert not tree.pids() & pids
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="this kernel has no smaps_rollup")
@@ -90,3 +109,67 @@ def test_cpu_seconds_are_those_of_the_process_and_its_finished_children() -> Non
     # The kernel counts in ticks of 10 ms, four figures are rounded.
     assert ProcessTree().cpu_s(frozenset({os.getpid()})) == pytest.approx(sum(times[:4]), abs=0.1)
     assert times.children_user > 0.0
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> FakeProc:
+    made = FakeProc(tmp_path)
+    made.add(7, threads=3)
+    made.add(20, 7)
+    return made
+
+
+def test_samplers_do_not_belong_to_the_tree(proc: FakeProc) -> None:
+    proc.add(30, 7, command="/usr/bin/python3 -P -m leanner.meters.sampler")
+    proc.add(31, 20, command="python -m leanner.meters.sampler")
+    proc.add(32, 20, command="grep leanner.meters.sampler notes.txt")
+    tree = ProcessTree(7, proc.root)
+
+    assert tree.pids() == {7, 20, 32}
+    assert tree.with_samplers() == {7, 20, 30, 31, 32}
+    assert tree.rss_b(tree.pids()) == 3 * HELD_B
+
+
+def test_an_id_that_a_sampler_had_may_be_another_processs_later(proc: FakeProc) -> None:
+    tree = ProcessTree(7, proc.root)
+    proc.add(30, 7, command="python -m leanner.meters.sampler")
+    assert tree.pids() == {7, 20}
+    proc.end(30)
+    assert tree.pids() == {7, 20}
+    proc.add(30, 7)
+
+    assert tree.pids() == {7, 20, 30}
+
+
+def test_a_child_that_nobody_has_waited_for_is_no_longer_there(proc: FakeProc) -> None:
+    proc.add(21, 20)
+    proc.end(21, waited_for=False)
+    proc.add(30, 7, command="python -m leanner.meters.sampler")
+    tree = ProcessTree(7, proc.root)
+
+    assert tree.pids() == {7, 20}
+    assert tree.with_ended() == {7, 20, 21}
+    assert tree.with_samplers() == {7, 20, 21, 30}
+
+
+def test_what_a_child_computed_counts_once_before_and_after_it_is_waited_for() -> None:
+    # Naive: those who live, whose figures have it once they have waited.
+    tree, pipe = ProcessTree(), subprocess.PIPE
+    before_s = tree.cpu_s(tree.with_ended())
+    code = "import time\nwhile time.process_time() < 0.5: pass"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert child.pid not in tree.pids()
+        ended_s = tree.cpu_s(tree.with_ended())
+    waited_s = tree.cpu_s(tree.with_ended())
+
+    assert 0.45 < ended_s - before_s < 0.8
+    assert waited_s == pytest.approx(ended_s, abs=0.1)
+
+
+def test_figures_stand_behind_the_name_whatever_is_in_it(proc: FakeProc) -> None:
+    tree = ProcessTree(7, proc.root)
+
+    # utime, stime, cutime and cstime of two processes, in ticks.
+    assert tree.cpu_s(frozenset({7, 20})) == pytest.approx(2 * (100 + 50 + 20 + 10) / os.sysconf("SC_CLK_TCK"))
+    assert tree.rss_b(frozenset({7, 20, 999})) == 2 * HELD_B

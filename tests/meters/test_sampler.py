@@ -1,116 +1,125 @@
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+import subprocess
+import sys
 import threading
+
+from collections.abc import Iterator
 
 import pytest
 
-from leanner.meters.errors import MeterError
-from leanner.meters.sampler import EdgeSampler
-from leanner.meters.sampler import ThreadSampler
-from leanner.meters.trace import Moment
-from leanner.meters.trace import Observation
-from meters.fake_clock import FakeClock
+from leanner.meters.sampler import EndedError
+from leanner.meters.sampler import Parent
 
 
-class Recorder:
-    """A source that counts up and tells a test when it has ticked."""
-
-    def __init__(self, name: str, log: list[tuple[str, Moment]] | None = None) -> None:
-        self.name = name
-        self.log: list[tuple[str, Moment]] = [] if log is None else log
-        self.count = 0
-        self.ticked = threading.Semaphore(0)
-        self.threads: set[int] = set()
-
-    def sample(self, moment: Moment) -> Observation:
-        self.log.append((self.name, moment))
-        self.count += 1
-        self.threads.add(threading.get_ident())
-        if moment is Moment.TICK:
-            self.ticked.release()
-        return Observation({"count": self.count})
+@pytest.fixture
+def pipes() -> Iterator[tuple[int, int, int, int]]:
+    """Ends of two pipes: the sampler reads the first and writes the second."""
+    commands, sender = os.pipe()
+    receiver, answers = os.pipe()
+    ends = (commands, answers, sender, receiver)
+    yield ends
+    for end in ends:
+        try:
+            os.close(end)
+        except OSError:
+            continue  # the test has closed it
 
 
-class Failing(Recorder):
-    """Fails in the way that a source promises not to."""
+def test_commands_come_whole_and_one_at_a_time(pipes: tuple[int, int, int, int]) -> None:
+    commands, answers, sender, _ = pipes
+    parent = Parent(commands, answers)
+    os.write(sender, b'{"do": 1}\n{"do": 2}\n{"d')
 
-    def sample(self, moment: Moment) -> Observation:
-        seen = super().sample(moment)
-        if moment is Moment.TICK:
-            raise ZeroDivisionError("a mistake in a source")
-        return seen
-
-
-def test_the_last_source_is_nearest_to_the_window() -> None:
-    log: list[tuple[str, Moment]] = []
-    sampler = EdgeSampler([Recorder("memory", log), Recorder("counter", log)], 0.1, FakeClock())
-
-    sampler.start()
-    sampler.tick()
-    sampler.stop()
-
-    assert log == [
-        ("memory", Moment.START),
-        ("counter", Moment.START),
-        ("memory", Moment.TICK),
-        ("counter", Moment.TICK),
-        ("counter", Moment.STOP),
-        ("memory", Moment.STOP),
-    ]
+    assert parent.command(10.0) == {"do": 1}
+    assert parent.command(10.0) == {"do": 2}
+    assert parent.command(0.0) is None
+    os.write(sender, b'o": 3}\n')
+    assert parent.command(10.0) == {"do": 3}
 
 
-def test_health_tells_the_longest_gap() -> None:
-    clock = FakeClock()
-    sampler = EdgeSampler([Recorder("a")], 0.1, clock)
-    sampler.start()
-    for pause in (0.1, 0.1, 0.7, 0.1):
-        clock.advance(pause)
-        sampler.tick()
-    clock.advance(0.05)
+def test_the_end_of_the_pipe_is_the_end(pipes: tuple[int, int, int, int]) -> None:
+    commands, answers, sender, receiver = pipes
+    parent = Parent(commands, answers)
+    os.close(sender)
+    os.close(receiver)
 
-    health = sampler.stop().health
-
-    assert health.ticks == 4
-    assert health.longest_gap_s == pytest.approx(0.7)
-    assert health.period_p99_s == pytest.approx(0.7)
-    assert health.cpu_s is None
+    with pytest.raises(EndedError):
+        parent.command(10.0)
+    with pytest.raises(EndedError):
+        parent.answer({"window": 1})
 
 
-def test_edges_enclose_the_window_and_time_never_goes_back() -> None:
-    source = Recorder("a")
-    sampler = ThreadSampler([source], 0.001)
-    sampler.start()
-    for _ in range(5):
-        assert source.ticked.acquire(timeout=30.0)
-    trace = sampler.stop()
+def test_a_pipe_that_somebody_else_holds_open_is_the_end_too(pipes: tuple[int, int, int, int]) -> None:
+    commands, answers, sender, _ = pipes
+    parent = Parent(commands, answers)
+    parent.is_process(os.getpid())
+    os.write(sender, b'{"do": 1}\n')
 
-    times = [t for t, _ in trace.series("a", "count")]
-    assert times == sorted(times)
-    assert [value for _, value in trace.series("a", "count")] == sorted(v for _, v in trace.series("a", "count"))
-    assert times[0] <= trace.start_ns < trace.end_ns <= times[-1]
-    assert trace.health.ticks >= 4
-    assert trace.health.cpu_s is not None
-    assert len(source.threads) == 2
+    with pytest.raises(EndedError):
+        parent.command(10.0)
+    with pytest.raises(EndedError):
+        parent.answer({"window": 1})
 
 
-def test_the_thread_ends_with_the_window() -> None:
-    before = threading.active_count()
-    sampler = ThreadSampler([Recorder("a")], 60.0)
-    sampler.start()
-    assert threading.active_count() == before + 1
-    trace = sampler.stop()
+def test_an_answer_may_be_longer_than_a_pipe_holds(pipes: tuple[int, int, int, int]) -> None:
+    commands, answers, _, receiver = pipes
+    assert fcntl.fcntl(answers, fcntl.F_GETPIPE_SZ) < 1_000_000
+    message = {"samples": list(range(200_000))}
+    received: list[bytes] = []
 
-    assert threading.active_count() == before
-    assert trace.health.ticks == 0
-    assert trace.health.period_p99_s is None
+    def read() -> None:
+        while not received or not received[-1].endswith(b"\n"):
+            received.append(os.read(receiver, 65536))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    Parent(commands, answers).answer(message)
+    reader.join(60.0)
+
+    assert json.loads(b"".join(received)) == message
 
 
-def test_a_failure_in_the_thread_is_raised_at_the_end_of_the_window() -> None:
-    source = Failing("a")
-    sampler = ThreadSampler([source], 0.001)
-    sampler.start()
-    assert source.ticked.acquire(timeout=30.0)
-    with pytest.raises(MeterError, match="a mistake in a source") as caught:
-        sampler.stop()
+def test_an_answer_that_nobody_reads_does_not_keep_it(
+    pipes: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The parent is killed when the pipe is full, and a fork of it holds the other end.
+    commands, answers, _, _ = pipes
+    parent = Parent(commands, answers)
+    lives = iter([True] * 3)
+    known = os.getppid()
+    monkeypatch.setattr(os, "getppid", lambda: known if next(lives, False) else 1)
 
-    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    with pytest.raises(EndedError):
+        parent.answer({"samples": list(range(200_000))})
+
+
+def test_at_a_terminal_it_says_that_it_is_not_meant_for_hands() -> None:
+    controller, terminal = os.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "leanner.meters.sampler"],
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(terminal)
+        os.close(controller)
+
+    assert done.returncode == 2
+    assert "found a terminal" in done.stderr
+
+
+def test_importing_it_takes_nothing_heavy() -> None:
+    code = (
+        "import sys, leanner.meters.sampler\n"
+        "print(sorted({'torch', 'numpy', 'pytest', 'flair', 'psutil', 'pynvml', 'pyRAPL'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"

@@ -9,6 +9,7 @@ import torch
 from leanner.passes.precision import Precision
 from leanner.passes.precision import multiplies_bfloat16
 from leanner.passes.protocol import NotRunnable
+from leanner.passes.protocol import Particular
 from leanner.passes.protocol import WrongOrder
 from leanner.passes.quantization import Int8Dynamic
 from leanner.taggers.load import load_tagger
@@ -16,6 +17,7 @@ from leanner.taggers.weights import weigh
 from leanner.types import Document
 from leanner.types import Label
 from leanner.types import Sentence
+from measure.fakes import Forget
 
 
 DOCUMENT = Document(
@@ -72,8 +74,9 @@ def test_it_describes_itself() -> None:
 def test_a_cpu_without_bfloat16_does_not_run_it(shaped_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("leanner.passes.precision.multiplies_bfloat16", lambda: False)
     tagger = load_tagger(str(shaped_file))
-    with pytest.raises(NotRunnable, match="no instructions for bfloat16"):
+    with pytest.raises(NotRunnable, match="no instructions for bfloat16") as told:
         Precision("bfloat16")(tagger)
+    assert str(told.value) in Precision("bfloat16").refusals("cpu", None)
     assert set(weigh(tagger.model).bytes_by_dtype) == {"float32"}
 
 
@@ -84,8 +87,9 @@ def test_who_has_bfloat16_is_told_by_the_cpu() -> None:
 
 
 def test_float16_is_not_run_on_a_cpu(shaped_file: Path) -> None:
-    with pytest.raises(NotRunnable, match="float16 needs CUDA, found cpu"):
+    with pytest.raises(NotRunnable, match="float16 needs CUDA, found cpu") as told:
         Precision("float16")(load_tagger(str(shaped_file)))
+    assert str(told.value) in Precision("float16").refusals("cpu", None)
 
 
 @pytest.mark.usefixtures("with_bfloat16")
@@ -96,8 +100,17 @@ def test_float16_is_not_run_on_a_cpu(shaped_file: Path) -> None:
 def test_what_flair_has_in_float32_only(shaped_file: Path, where: str, name: str, value: object, reason: str) -> None:
     tagger = load_tagger(str(shaped_file))
     setattr(tagger.model.get_submodule(where), name, value)
-    with pytest.raises(NotRunnable, match=reason):
+    with pytest.raises(NotRunnable, match=reason) as told:
         Precision("bfloat16")(tagger)
+    assert str(told.value) in Precision("bfloat16").refusals("cpu", None)
+
+
+def test_reasons_to_be_left_out_are_those_of_the_device() -> None:
+    on_gpu = Precision("bfloat16").refusals("cuda", "Tesla T4")
+    assert on_gpu[0] == "Tesla T4 has no bfloat16"
+    assert set(Precision("float16").refusals("cuda:1", "Tesla T4")) == set(on_gpu[1:])
+    for precision in (Precision("bfloat16"), Precision("float16"), Forget(2)):
+        assert isinstance(precision, Particular) is isinstance(precision, Precision)
 
 
 @pytest.mark.usefixtures("with_bfloat16")

@@ -62,7 +62,7 @@ def test_a_layer_computes_with_the_stored_weights(shaped_file: Path) -> None:
 
 
 @pytest.mark.parametrize(("bits", "note"), [(8, None), (7, "weights have 7 bits"), (None, "saturate here")])
-def test_a_kernel_that_saturates_gets_fewer_bits_and_is_said(
+def test_f28_a_kernel_that_saturates_gets_fewer_bits_and_is_said(
     shaped_file: Path, monkeypatch: pytest.MonkeyPatch, bits: int | None, note: str | None
 ) -> None:
     monkeypatch.setattr(int8, "exact_weight_bits", lambda _device: bits)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from leanner.report.costs import Domain
+from leanner.report.costs import Energy
+from leanner.report.costs import Flops
+from leanner.report.costs import Latency
+from leanner.report.costs import Memory
+from leanner.report.costs import Power
+from leanner.report.costs import Speedup
+from leanner.report.costs import Time
 from leanner.report.record import CaseRecord
 from leanner.report.record import CorpusInfo
-from leanner.report.record import Domain
-from leanner.report.record import Energy
 from leanner.report.record import F1Drop
-from leanner.report.record import Flops
-from leanner.report.record import Latency
-from leanner.report.record import Memory
-from leanner.report.record import Power
-from leanner.report.record import Speedup
 from leanner.report.record import TaggerInfo
-from leanner.report.record import Time
 from leanner.report.record import Verdict
 
 
@@ -26,14 +26,15 @@ NO_METER = "cpu_package: this machine shows no RAPL zone"
 def energy(total_j: float | None, source: str = "rapl") -> Energy:
     """Energy of one round over 1,000 sentences."""
     known = total_j is not None
+    half_j = 0.05 * total_j if total_j is not None and source != "estimate" else None
     return Energy(
         domains={"cpu_package": Domain(total_j, source if known else "none", None if known else NO_METER)},
         rounds_j=(total_j,),
         total_j=total_j,
         net_j=None,
         per_1000_sentences_j=total_j,
-        low_j=None,
-        high_j=None,
+        low_j=None if half_j is None or total_j is None else total_j - half_j,
+        high_j=None if half_j is None or total_j is None else total_j + half_j,
         systematic_pct=None,
     )
 
@@ -57,7 +58,7 @@ def record(name: str = "bf16", **changes: Any) -> CaseRecord:  # noqa: ANN401 - 
         energy=energy(None),
         power=Power(None, None),
         memory=Memory(600.0, None, 45.5),
-        time=Time((2.0, 2.5), 2.25, 444.4, 8888.8, 0.1),
+        time=Time((2.0, 2.5), 2.25, 444.4, 8888.8, 0.1, 1000, 20_000, half_width_pct=1.2),
         latency_ms=Latency(3.1, 5.0, 9.0, 200),
         speedup=Speedup(1.84, 1.7, 1.9, "fp32"),
         flops=Flops(2e7, 1.0),

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from leanner.report.answer import answer
+from leanner.report.costs import Speedup
 from leanner.report.record import F1Drop
-from leanner.report.record import Speedup
 from leanner.report.record import Verdict
 from report.records import NO_METER
 from report.records import baseline

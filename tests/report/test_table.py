@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -45,13 +46,14 @@ def test_a_row_shows_what_was_measured() -> None:
         "loss pt [95 %]": "0.10 [-0.05, 0.25]",
         "bound": "1.0",
         "s/round": "2.25",
+        "s ±%": "1.2",
         "sent/s": "444.4",
         "faster": "1.84",
-        "in theory": "1.00",
+        "theory": "1.00",
         "p50 ms": "3.1",
         "p99 ms": "9.0",
-        "J": "123.5",
         "J/1k sent": "123.5",
+        "J ±%": "5.0",
         "peak MB": "600",
         "VRAM MB": "-[2]",
         "weights MB": "45.5",
@@ -63,7 +65,7 @@ def test_unknown_is_a_dash_with_a_footnote_each_reason_once() -> None:
 
     for name in ("fp32", "bf16"):
         row = cells(text, name)
-        assert row["J"] == row["J/1k sent"] == "-[1]"
+        assert row["J/1k sent"] == row["J ±%"] == "-[1]"
         assert row["VRAM MB"] == "-[2]"
     assert text.count(NO_METER) == 1
     assert f"[1] {NO_METER}" in text
@@ -73,7 +75,7 @@ def test_unknown_is_a_dash_with_a_footnote_each_reason_once() -> None:
 def test_a_zero_is_a_zero() -> None:
     row = cells(shown([record(energy=energy(0.0), f1_drop=F1Drop(0.0, 0.0, 0.0, 0.0))]), "bf16")
 
-    assert (row["J"], row["loss pt [95 %]"], row["bound"]) == ("0.0", "0.00 [0.00, 0.00]", "0.0")
+    assert (row["J/1k sent"], row["loss pt [95 %]"], row["bound"]) == ("0.0", "0.00 [0.00, 0.00]", "0.0")
 
 
 def test_a_loss_without_an_interval_is_shown_alone() -> None:
@@ -86,8 +88,8 @@ def test_a_loss_without_an_interval_is_shown_alone() -> None:
 
 
 def test_an_estimate_is_marked() -> None:
-    assert cells(shown([record(energy=energy(10.0, "estimate"))]), "bf16")["J"] == "~10.0"
-    assert cells(shown([record(energy=energy(None))]), "bf16")["J"].startswith("-")
+    assert cells(shown([record(energy=energy(10.0, "estimate"))]), "bf16")["J/1k sent"] == "~10.0"
+    assert cells(shown([record(energy=energy(None))]), "bf16")["J/1k sent"].startswith("-")
 
 
 def test_a_narrow_terminal_gets_two_tables_with_the_same_cells() -> None:
@@ -141,6 +143,15 @@ def test_what_a_reader_must_know_is_said_once_with_the_cases() -> None:
 
     assert "all: the CPU was throttled" in text
     assert "bf16: activations are scaled per batch" in text
+
+
+def test_rounds_over_a_part_of_the_corpus_are_said() -> None:
+    whole = record()
+    assert whole.time is not None
+    part = replace(whole, time=replace(whole.time, sentences=262))
+
+    assert "a round tags 262 of the 1,000 sentences; F1 is of all of them" in shown([part, part])
+    assert "a round tags" not in shown([whole])
 
 
 def test_a_device_is_named_unless_it_is_the_cpu() -> None:

@@ -76,7 +76,7 @@ def test_overlapping_predictions_cannot_share_words() -> None:
     assert opinion.micro == 1.0
 
 
-def test_adjacent_spans_of_a_label_stay_apart() -> None:
+def test_f29_adjacent_spans_of_a_label_stay_apart() -> None:
     """Lenient matching would call one long span and two short ones equal in places."""
     opinion = second_opinion(
         [document("p53 p63", Span(0, 3, Label.GENE), Span(4, 7, Label.GENE))], [((Span(0, 7, Label.GENE),),)]
@@ -87,7 +87,7 @@ def test_adjacent_spans_of_a_label_stay_apart() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "no mention here"])
-def test_nothing_to_find_is_unknown_without_warnings(text: str) -> None:
+def test_f29_nothing_to_find_is_unknown_without_warnings(text: str) -> None:
     opinion = second_opinion([document(text)], [((),)])
 
     assert opinion.micro is None

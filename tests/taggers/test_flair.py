@@ -185,11 +185,21 @@ def test_what_has_no_words_has_no_spans(tagger: FlairTagger) -> None:
     assert mixed[1:] == next(iter(tagger.tag([one(TEXTS[0])])))
 
 
-def test_a_very_long_word_and_a_sentence_beyond_512_positions(tagger: FlairTagger) -> None:
+def test_f30_nothing_is_cut_off_beyond_512_positions(tagger: FlairTagger) -> None:
     long = "p53 binds MDM2 " * 200
     word, sentence = tagger.tag([one("x" * 100_000), one(long)])
     assert all(span.end <= 100_000 for span in word[0])
     assert sentence[0][-1].end > len(long) / 2
+
+
+def test_f31_one_bad_document_does_not_poison_the_batch(tagger: FlairTagger) -> None:
+    good = [one(text) for text in TEXTS if text.strip()]
+    alone = [next(iter(tagger.tag([document]))) for document in good]
+    bad = [one("\x00\x81\ufffd"), one("\u200b\ufeff"), one("x" * 100_000), one("")]
+    together = [*good[:2], bad[0], good[2], *bad[1:], *good[3:]]
+    spans = dict(zip(map(id, together), tagger.tag(together), strict=True))
+
+    assert [spans[id(document)] for document in good] == alone
 
 
 def test_words_as_tokens(tagger: FlairTagger) -> None:

@@ -14,6 +14,7 @@ import pack as module
 from examples import TAGS
 from leanner.taggers.bundled import base_weights
 from leanner.taggers.bundled import load_bundled
+from leanner.taggers.weights import weigh
 from pack import pack
 
 
@@ -44,6 +45,7 @@ def test_what_is_packed_is_what_is_loaded(tuned: Path, tmp_path: Path, capsys: p
 
     assert tagger.weights_sha256 == about["weights_sha256"]
     assert tagger.weights_sha256 in capsys.readouterr().out
+    assert about["parameters"] == weigh(tagger.model).parameters
     assert about["tags"] == list(TAGS)
     assert about["prompt"] == "[ Tag diseases, genes and species ]"
     assert about["recipe"] == {"seed": 1, "epochs": 6}

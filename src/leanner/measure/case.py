@@ -2,93 +2,77 @@
 
 from __future__ import annotations
 
-import gc
-import hashlib
-
 from collections.abc import Callable
 from collections.abc import Mapping
-from collections.abc import Sequence
 from dataclasses import dataclass
-from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import Protocol
 
 from leanner.configurations import BASELINE
 from leanner.configurations import Configuration
-from leanner.measure.joules import energy_of
-from leanner.measure.joules import mean_utilization
-from leanner.measure.joules import power_of
-from leanner.measure.parts import memory_of
-from leanner.measure.parts import quality_of
-from leanner.measure.parts import sparsity_of
-from leanner.measure.parts import time_of
-from leanner.measure.rounds import rounds_within
+from leanner.measure.floor import Held
+from leanner.measure.floor import held
+from leanner.measure.joules import Metered
+from leanner.measure.plan import Plan
+from leanner.measure.plan import make_plan
+from leanner.measure.prefixes import measure_prefixes
 from leanner.measure.rounds import single_stream
 from leanner.measure.rounds import tag_all
 from leanner.measure.rounds import timed
-from leanner.measure.statistics import latency
-from leanner.measure.statistics import speedup
-from leanner.report.record import CaseRecord
-from leanner.report.record import F1Drop
-from leanner.report.record import Flops
-from leanner.report.record import TaggerInfo
-from leanner.report.record import Verdict
-from leanner.scoring.agreement import second_opinion
-from leanner.scoring.bootstrap import f1_loss
+from leanner.measure.timing import Rounds
+from leanner.measure.timing import Stopwatch
 from leanner.scoring.counts import ArticleCounts
 from leanner.scoring.counts import count_matches
-from leanner.scoring.f1 import f1_scores
-from leanner.scoring.verdict import decide
 from leanner.taggers.weights import Weights
 from leanner.taggers.weights import weigh
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from leanner.measure.subject import Subject
-    from leanner.meters import EnergyMeter
     from leanner.meters import Idle
-    from leanner.meters import Reading
+    from leanner.meters import Meter
+    from leanner.meters.meter import WindowKind
+    from leanner.options import Options
     from leanner.taggers.protocol import Prediction
     from leanner.taggers.protocol import Tagger
+    from leanner.types import Document
+    from leanner.types import Label
 
 
-#: Fewer rounds say nothing about their spread; more are not worth the wait.
-LEAST_ROUNDS = 5
-MOST_ROUNDS = 50
 LATENCY_SENTENCES = 200
-
-
-class Stopwatch(Protocol):
-    """pytest-benchmark's ``benchmark`` fixture, as far as a case needs it."""
-
-    def pedantic(
-        self,
-        target: Callable[[], object],
-        *,
-        setup: Callable[[], None],
-        teardown: Callable[[], None],
-        rounds: int,
-        warmup_rounds: int,
-        iterations: int,
-    ) -> object:
-        """Call ``target`` in rounds, ``setup`` and ``teardown`` around each and outside its time."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What all cases of a session on one device share."""
+    """What all cases of a session on one device share.
+
+    Attributes:
+        subject: Corpus in memory.
+        load: Loads the tagger anew.
+        meter: Meters the windows.
+        rest: Measures the power at rest, now, in a window of this kind; ``None`` where there is no meter.
+        bare: The same before anything was loaded.
+        least_window_s: Shortest window that the meter can tell the joules of.
+        first: Memory held before the first case.
+        environment: For the record.
+        device: Torch device.
+        options: How to measure.
+        say: Told of the progress.
+    """
 
     subject: Subject
     load: Callable[[], Tagger]
-    meter: EnergyMeter
-    idle: Callable[[], Idle | None]
+    meter: Meter
+    rest: Callable[[WindowKind], Idle | None]
+    bare: Idle | None
+    least_window_s: float
+    first: Held
     environment: Mapping[str, Any]
     device: str
-    seconds: float
-    seed: int
+    options: Options
     say: Callable[[str], None]
 
 
@@ -98,82 +82,74 @@ class Baseline:
 
     counts: ArticleCounts
     weights: Weights
+    predictions: Sequence[Prediction]
+    labels: frozenset[Label]
     rounds_s: tuple[float, ...] | None
 
+    @classmethod
+    def of(
+        cls,
+        tagger: Tagger,
+        documents: Sequence[Document],
+        predictions: Sequence[Prediction],
+        rounds_s: tuple[float, ...] | None = None,
+    ) -> Baseline:
+        """Return what ``tagger`` gave on ``documents`` as a baseline."""
+        counts = count_matches(documents, predictions, tagger.labels)
+        return cls(counts, weigh(tagger.model), predictions, tagger.labels, rounds_s)
 
-@dataclass(slots=True)
-class _Rounds:
-    """Collects what each round leaves behind: its reading, and a digest of its spans."""
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All that was seen of a case; the record is made of it.
+
+    Attributes:
+        tagger: After its passes, for what it says of itself.
+        original: Weights before the passes.
+        prepare_s: Seconds that the passes took.
+        plan: Warm-up and number of rounds.
+        warmup_s: Seconds of all that was tagged before the rounds; first of all the whole corpus.
+        rounds: Readings, spans, and the baseline's rounds between them.
+        rounds_s: Seconds of each round; none where benchmarks are disabled.
+        metered: All windows.
+        held_before: Memory held before the tagger was loaded.
+        latency_ms: Of single sentences.
+        itself: This case as a baseline for others.
+    """
 
     tagger: Tagger
-    conditions: Conditions
-    readings: list[Reading] = field(default_factory=list)
-    predictions: list[Prediction] = field(default_factory=list)
-    digests: set[str] = field(default_factory=set)
-    under_way: bool = False
-
-    def run(self) -> None:
-        self.predictions = tag_all(self.tagger, self.conditions.subject.documents)
-
-    def begin(self) -> None:
-        self.conditions.meter.start()
-        self.under_way = True
-
-    def end(self) -> None:
-        self.readings.append(self.conditions.meter.stop())
-        self.under_way = False
-        self.digests.add(spans_sha256(self.predictions))
-
-    def close(self, number: int) -> None:
-        # Disabled, pytest-benchmark runs one round and calls no teardown; profiling, it runs one more.
-        if self.under_way:
-            self.end()
-        del self.readings[number:]
-
-
-def spans_sha256(predictions: Sequence[Prediction]) -> str:
-    """Return a digest of all spans: two runs with the same one tagged the same."""
-    digest = hashlib.sha256()
-    for prediction in predictions:
-        for spans in prediction:
-            digest.update(";".join(f"{s.start},{s.end},{s.label}" for s in spans).encode() + b"\n")
-        digest.update(b"\n")
-    return digest.hexdigest()
+    original: Weights
+    prepare_s: float
+    plan: Plan
+    warmup_s: tuple[float, ...]
+    rounds: Rounds
+    rounds_s: tuple[float, ...]
+    metered: Metered
+    held_before: Held
+    latency_ms: tuple[float, ...]
+    itself: Baseline
 
 
 def measure_baseline(conditions: Conditions) -> Baseline:
     """Tag the corpus once with the unchanged tagger, untimed."""
-    tagger = conditions.load()
-    predictions = tag_all(tagger, conditions.subject.documents)
-    return Baseline(
-        counts=count_matches(conditions.subject.documents, predictions, tagger.labels),
-        weights=weigh(tagger.model),
-        rounds_s=None,
-    )
+    tagger, documents = conditions.load(), conditions.subject.documents
+    return Baseline.of(tagger, documents, tag_all(tagger, documents))
 
 
-def measure_case(
-    configuration: Configuration,
-    conditions: Conditions,
-    stopwatch: Stopwatch,
-    baseline: Callable[[], Baseline],
-) -> tuple[CaseRecord, Baseline]:
-    """Prepare, warm up, time, meter and score one configuration.
+def measure_case(configuration: Configuration, conditions: Conditions, stopwatch: Stopwatch) -> Measured:
+    """Prepare, warm up, time and meter one configuration.
 
     Args:
         configuration: What to do to the tagger.
         conditions: Corpus, meter and device.
         stopwatch: Times the rounds; ``stats`` of pytest-benchmark are read from it.
-        baseline: Returns the baseline of this session; not called for the baseline itself.
-
-    Returns:
-        The record, and this case as a baseline for others.
 
     Raises:
         NotRunnable: This machine or device cannot run a pass.
     """
-    gc.collect()
-    say, subject = conditions.say, conditions.subject
+    say, options, subject = conditions.say, conditions.options, conditions.subject
+    documents, timed_documents = subject.documents, subject.timed.documents
+    held_before = held(conditions.device)
     tagger = conditions.load()
     original = weigh(tagger.model)
     say("preparing")
@@ -181,80 +157,44 @@ def measure_case(
     for step in configuration.passes:
         tagger, seconds = timed(partial(step, tagger))
         prepare_s += seconds
-    weights = weigh(tagger.model)
-    rounds = _Rounds(tagger, conditions)
-    _, pilot_s = timed(rounds.run)
-    number = rounds_within(conditions.seconds, pilot_s, least=LEAST_ROUNDS, most=MOST_ROUNDS)
-    say(f"{number} rounds of about {pilot_s:.1f} s")
-    stopwatch.pedantic(
-        rounds.run, setup=rounds.begin, teardown=rounds.end, rounds=number, warmup_rounds=0, iterations=1
+    rest_before = conditions.rest("idle-before")
+    # Where rounds tag all of it, the last of them gives the spans.
+    everything: list[Prediction] = []
+    first_s: list[float] = []
+    if len(timed_documents) < len(documents):
+        everything, seconds = timed(partial(tag_all, tagger, documents))
+        first_s.append(seconds)
+    plan = make_plan(
+        partial(_seconds_to_tag, tagger),
+        timed_documents,
+        seconds=options.seconds,
+        precision_pct=options.precision_pct,
+        least_window_s=conditions.least_window_s,
     )
-    rounds.close(number)
-    rounds_s = _seconds(stopwatch)
-    counts = count_matches(subject.documents, rounds.predictions, tagger.labels)
+    rival = conditions.load() if options.interleave and configuration.name != BASELINE else None
+    if rival is not None:
+        tag_all(rival, timed_documents)
+    say(f"{plan.rounds} rounds of about {plan.round_s:.2g} s")
+    rounds = Rounds(tagger, timed_documents, conditions.meter, plan.rounds_per_window, rival)
+    rounds_s = rounds.measure(stopwatch, plan.rounds)
+    rest_after = conditions.rest("idle-after")
+    prefixes = measure_prefixes(tagger, timed_documents, conditions.meter, conditions.least_window_s)
     say("single sentences")
-    singles = single_stream(tagger, subject.documents, sentences=LATENCY_SENTENCES, seed=conditions.seed)
-    this = Baseline(counts=counts, weights=weights, rounds_s=rounds_s or None)
-    held = this if configuration.name == BASELINE else baseline()
-    scores = f1_scores(counts)
-    loss = f1_loss(held.counts, counts, seed=conditions.seed)
-    bound = configuration.bound.on(subject.info.name) if configuration.bound else None
-    decision = decide(loss, bound)
-    why = configuration.bound.reason if configuration.bound else configuration.unbounded
-    idle = conditions.idle()
-    energy, unknown = energy_of(rounds.readings, idle, subject.info.sentences)
-    power = power_of(rounds.readings, unknown)
-    memory = memory_of(rounds.readings, weights, conditions.device, unknown)
-    faster = None
-    if rounds_s and held.rounds_s:
-        faster = speedup(held.rounds_s, rounds_s, against=BASELINE, seed=conditions.seed)
-    else:
-        unknown["speedup"] = f"{BASELINE} was not timed in this run"
-    if not rounds_s:
-        unknown["time"] = "pytest-benchmark was disabled: no round was timed"
-    if loss.reason is not None:
-        unknown["f1_drop"] = loss.reason
-    if bound is None:
-        unknown["f1_drop.bound"] = configuration.unbounded or "no bound is promised"
-    unknown.update({f"f1.{name}": reason for name, reason in scores.reasons.items()})
-    opinion = second_opinion(subject.documents, rounds.predictions, tagger.labels)
-    quality = quality_of(tagger, rounds.readings, rounds_s, len(rounds.digests), subject) + (
-        () if opinion.exact else (f"seqeval disagrees on the spans that words can represent: F1 {opinion.micro}",)
+    singles = single_stream(tagger, documents, sentences=LATENCY_SENTENCES, seed=options.seed)
+    return Measured(
+        tagger=tagger,
+        original=original,
+        prepare_s=prepare_s,
+        plan=plan,
+        warmup_s=(*first_s, *plan.warmup_s),
+        rounds=rounds,
+        rounds_s=rounds_s,
+        metered=Metered(rounds.readings, plan.rounds_per_window, conditions.bare, rest_before, rest_after, prefixes),
+        held_before=held_before,
+        latency_ms=tuple(singles),
+        itself=Baseline.of(tagger, documents, everything or rounds.predictions, rounds_s or None),
     )
-    record = CaseRecord(
-        configuration=configuration.name,
-        family=configuration.family,
-        passes=tuple(step.describe() for step in configuration.passes),
-        runtime=tagger.runtime,
-        device=conditions.device,
-        verdict=Verdict(decision.verdict),
-        reasons=(*decision.reasons, why) if why else decision.reasons,
-        tagger=TaggerInfo(tagger.name, tagger.weights_sha256, original.parameters),
-        corpus=subject.info,
-        environment=conditions.environment,
-        f1={**{k: v for k, v in scores.to_dict().items() if k != "reasons"}, "seqeval": opinion.to_dict()},
-        f1_drop=None if loss.points is None else F1Drop(loss.points, loss.low, loss.high, bound),
-        energy=energy,
-        power=power,
-        gpu_utilization_pct=mean_utilization(rounds.readings, unknown),
-        memory=memory,
-        time=time_of(rounds_s, subject, prepare_s),
-        latency_ms=latency(singles),
-        speedup=faster,
-        flops=Flops(theoretical=weights.flops, ratio=held.weights.flops / weights.flops),
-        sparsity=sparsity_of(configuration, weights),
-        quality=quality,
-        suspect=any(reading.suspect for reading in rounds.readings),
-        files={
-            "traces": None,
-            "predictions": {"path": None, "sha256": spans_sha256(rounds.predictions)},
-        },
-        unknown=unknown,
-    )
-    return record, this
 
 
-def _seconds(stopwatch: Stopwatch) -> tuple[float, ...]:
-    # Metadata.stats of pytest-benchmark; None when benchmarks are disabled.
-    metadata = getattr(stopwatch, "stats", None)
-    return () if metadata is None else tuple(float(seconds) for seconds in metadata.stats.data)
+def _seconds_to_tag(tagger: Tagger, documents: Sequence[Document]) -> float:
+    return timed(partial(tag_all, tagger, documents))[1]

@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def rounds_within(budget_s: float, pilot_s: float, *, least: int, most: int) -> int:
-    """Return how many rounds of ``pilot_s`` seconds fit into ``budget_s``, between ``least`` and ``most``."""
-    return max(least, min(most, int(budget_s / max(pilot_s, 1e-9))))
-
-
 def timed(call: Callable[[], T]) -> tuple[T, float]:
     """Return what ``call`` returned and the seconds it took."""
     began = time.perf_counter()

@@ -90,11 +90,14 @@ def _at(points: Sequence[tuple[int, float]], t: int) -> float:
 
 
 def require_edges(trace: Trace, source: str, channel: str) -> list[tuple[int, float]]:
-    """Return the series of a counter, certain to span the window.
+    """Return the series of a counter, certain to span the window and not to begin or end farther from it than need be.
 
     Raises:
-        UnmeasurableError: It could not be read at an edge, or failed more often than ``GAP_BUDGET``.
+        UnmeasurableError: The window has no length, or it could not be read at an edge or failed more often than
+            ``GAP_BUDGET``.
     """
+    if trace.end_ns <= trace.start_ns:
+        raise UnmeasurableError("the window has no length")
     points = trace.series(source, channel)
     gaps = trace.gaps(source, channel)
     why = f": {gaps[-1]}" if gaps else ""
@@ -103,7 +106,15 @@ def require_edges(trace: Trace, source: str, channel: str) -> list[tuple[int, fl
     if points[-1][0] < trace.end_ns:
         raise UnmeasurableError(f"could not be read at the end of the window{why}")
     require_few_gaps(len(gaps), len(gaps) + len(points), why)
-    return points
+    # An edge is read again where another channel failed: the read next to the window is the one that counts.
+    begin = max(k for k, (t, _) in enumerate(points) if t <= trace.start_ns)
+    end = min(k for k, (t, _) in enumerate(points) if t >= trace.end_ns)
+    return points[begin : end + 1]
+
+
+def beside_window_s(points: Sequence[tuple[int, float]], trace: Trace) -> float:
+    """Return the seconds between the window's edges and the reads that stand for them, both edges together."""
+    return seconds(trace.start_ns - points[0][0]) + seconds(points[-1][0] - trace.end_ns)
 
 
 def require_few_gaps(failed: int, reads: int, why: str) -> None:
@@ -124,7 +135,7 @@ def require_dense(points: Sequence[tuple[int, float]], trace: Trace) -> None:
             ``GAP_BUDGET`` of the window.
     """
     edges = [trace.start_ns, *(t for t, _ in points if trace.start_ns < t < trace.end_ns), trace.end_ns]
-    limit_s = GAP_INTERVALS * trace.interval_s
+    limit_s = GAP_INTERVALS * trace.spacing_s
     missing_s = sum(pause for a, b in pairwise(edges) if (pause := seconds(b - a)) > limit_s)
     if missing_s > GAP_BUDGET * trace.window_s:
         raise UnmeasurableError(

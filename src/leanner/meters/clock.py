@@ -9,7 +9,8 @@ from typing import Final
 
 
 #: Nanoseconds that never go back. On Linux this is CLOCK_MONOTONIC, which every
-#: process of the machine shares, so that a sampler may live in another process.
+#: process of the machine shares, so that a sampler may live in another process (which
+#: checks it when it starts: ``process_sampler``).
 Clock = Callable[[], int]
 
 monotonic_ns: Final[Clock] = time.perf_counter_ns

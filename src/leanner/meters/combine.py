@@ -10,12 +10,18 @@ from typing import Literal
 
 from leanner.meters import gpu as gpus
 from leanner.meters import rapl
-from leanner.meters.arithmetic import GAP_INTERVALS
+from leanner.meters import sampling
+from leanner.meters.cgroup import cgroup_peak
 from leanner.meters.estimate import estimate
+from leanner.meters.lost import without_ticks
 from leanner.meters.memory import host_peak
 from leanner.meters.reading import EnergyDomain
 from leanner.meters.reading import Power
 from leanner.meters.reading import Reading
+from leanner.meters.sensors import CPU_TICK_S
+from leanner.meters.sensors import POWER_REFRESH_S
+from leanner.meters.sensors import RAPL_UPDATE_S
+from leanner.meters.sensors import UPDATES
 from leanner.meters.zones import Zones
 
 
@@ -43,8 +49,10 @@ class Equipment:
         sockets: CPU sockets, where known.
         gpu: The device as NVML knows it; ``None`` with ``no_gpu`` saying why.
         no_gpu: Why NVML does not know it.
-        watts_per_core: Stated for an estimate.
+        watts_per_core: Watts of one busy core, for an estimate.
         synchronized: Whether CUDA is waited for at the edges.
+        watts_from: Where ``watts_per_core`` comes from.
+        no_cgroup: Why the run's cgroup does not tell its peak; ``None`` if it does.
     """
 
     mode: Mode
@@ -56,6 +64,8 @@ class Equipment:
     no_gpu: str | None
     watts_per_core: float | None
     synchronized: bool
+    watts_from: str = "as stated"
+    no_cgroup: str | None = None
 
     @property
     def on_gpu(self) -> bool:
@@ -70,6 +80,25 @@ class Equipment:
         if self.on_gpu:
             why["gpu"] = self.no_gpu if self.gpu is None else gpus.available(self.gpu)
         return {domain: reason for domain, reason in why.items() if reason is not None}
+
+
+def least_window_s(equipment: Equipment) -> float:
+    """Return how long a window must be to hold ten updates of the sensor that meters the device at work.
+
+    Seconds; 0 where nothing meters it, since no window is then too short.
+    """
+    if equipment.on_gpu:
+        gpu = equipment.gpu
+        return gpus.least_window_s(gpu) if gpu is not None and gpus.available(gpu) is None else 0.0
+    if equipment.zones is not None and rapl.available(equipment.zones, equipment.sockets) is None:
+        return UPDATES * RAPL_UPDATE_S
+    return UPDATES * CPU_TICK_S if equipment.watts_per_core is not None else 0.0
+
+
+def settling_s(equipment: Equipment) -> float:
+    """Return how long a power reading still has what was drawn before, in seconds; 0 where none is an average."""
+    power = None if equipment.gpu is None else equipment.gpu.power
+    return 0.0 if power is None or power.averaged_s == 0.0 else power.averaged_s + POWER_REFRESH_S
 
 
 def combine(equipment: Equipment, trace: Trace, peak_allocated_b: int | None) -> Reading:
@@ -94,7 +123,10 @@ def combine(equipment: Equipment, trace: Trace, peak_allocated_b: int | None) ->
         reasons["peak_vram_allocated_mb"] = "torch's allocator was not asked" if equipment.on_gpu else NOT_CUDA
     if no_power is not None:
         reasons["power"] = no_power
-    return Reading(
+    cgroup_peak_mb, no_cgroup = cgroup_peak(trace)
+    if cgroup_peak_mb is None:
+        reasons["cgroup_peak_mb"] = equipment.no_cgroup or no_cgroup
+    reading = Reading(
         window_s=trace.window_s,
         energy=energy,
         power=power,
@@ -106,7 +138,11 @@ def combine(equipment: Equipment, trace: Trace, peak_allocated_b: int | None) ->
         suspect=gpu is not None and gpu.suspect,
         reasons=reasons,
         trace=trace,
+        gpu=None if gpu is None else gpu.state,
+        cgroup_peak_mb=cgroup_peak_mb,
     )
+    lost = trace.health.failure
+    return reading if lost is None else without_ticks(reading, lost, never=equipment.missing())
 
 
 def _cpu_energy(equipment: Equipment, trace: Trace) -> dict[str, EnergyDomain]:
@@ -117,8 +153,9 @@ def _cpu_energy(equipment: Equipment, trace: Trace) -> dict[str, EnergyDomain]:
         package = EnergyDomain.unknown(reason)
         inner = EnergyDomain.unknown(reason, expected=False)
         domains = {"cpu_package": package, "cpu_core": inner, "dram": inner}
-    if domains["cpu_package"].j is None and equipment.watts_per_core is not None:
-        domains["cpu_package"] = estimate(trace, equipment.watts_per_core)
+    # For all windows or for none: where RAPL fails in one of them, that one is unknown.
+    if equipment.watts_per_core is not None and "cpu_package" in equipment.missing():
+        domains["cpu_package"] = estimate(trace, equipment.watts_per_core, equipment.watts_from)
     return domains
 
 
@@ -153,10 +190,11 @@ def _quality(equipment: Equipment, energy: Mapping[str, EnergyDomain], trace: Tr
         notes.append("RAPL counts the whole package, other processes included")
         if energy["dram"].j is None and not energy["dram"].expected:
             notes.append("total without DRAM: this CPU has no DRAM zone")
+    least_s = least_window_s(equipment)
+    if not equipment.on_gpu and trace.window_s < least_s:
+        notes.append(
+            f"short window: {trace.window_s:.3f} s are less than ten updates of what counts its joules ({least_s:g} s)"
+        )
     if equipment.on_gpu and not equipment.synchronized:
         notes.append("CUDA was not waited for at the window's edges: its work may lie outside")
-    if trace.health.longest_gap_s > GAP_INTERVALS * trace.interval_s:
-        notes.append(
-            f"the sampler paused for {trace.health.longest_gap_s:.2f} s, at {trace.interval_s:g} s an interval"
-        )
-    return notes
+    return notes + sampling.notes(trace)

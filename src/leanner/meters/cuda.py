@@ -34,9 +34,24 @@ def cuda_hooks(torch: ModuleType, device: str) -> CudaHooks | None:
     if not device.startswith("cuda"):
         return None
     uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+
+    def synchronize() -> None:
+        # Without a context there is nothing to wait for, and waiting would create it: the device would
+        # no longer be bare.
+        if _has_context(torch, device):
+            torch.cuda.synchronize(device)
+
     return CudaHooks(
-        synchronize=lambda: torch.cuda.synchronize(device),
+        synchronize=synchronize,
         uuid=None if uuid is None else str(uuid),
         reset_peak=lambda: torch.cuda.reset_peak_memory_stats(device),
         peak_allocated_b=lambda: int(torch.cuda.max_memory_allocated(device)),
     )
+
+
+def _has_context(torch: ModuleType, device: str) -> bool:
+    asked = getattr(torch._C, "_cuda_hasPrimaryContext", None)  # noqa: SLF001 - torch has no public name for it
+    if asked is None:
+        return True
+    index = torch.device(device).index
+    return bool(asked(torch.cuda.current_device() if index is None else index))

@@ -1,6 +1,8 @@
-"""Which NVML device a torch device is, and what it can tell."""
+"""What the NVML device behind a torch device can tell."""
 
 from __future__ import annotations
+
+import re
 
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -10,24 +12,35 @@ from typing import Any
 from typing import Final
 
 from leanner.meters.errors import UnmeasurableError
+from leanner.meters.sensors import POWER_MEAN_S
+from leanner.meters.which_gpu import MIG
+from leanner.meters.which_gpu import in_mig_mode
+from leanner.meters.which_gpu import which_gpu
 
-
-_MIG: Final = (
-    "the device is a MIG slice: NVML gives energy, power and utilisation of the whole GPU only, so no claim about one "
-    "case is possible; turn MIG off (`nvidia-smi -mig 0`) or take another GPU"
-)
 
 #: Attribute of ``nvmlValue_t`` by ``nvmlValueType_t``.
 _VALUE_TYPES: Final = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
 
 
+# Boards with the GA100 chip, the one Ampere whose nvmlDeviceGetPowerUsage does not average.
+_GA100: Final = re.compile(r"\b(A100|A800|A30)X?\b")
+
+
 @dataclass(frozen=True, slots=True)
 class PowerField:
-    """How watts are read: the field chosen, and whether it covers the GPU or a whole module (Grace Hopper)."""
+    """How watts are read.
+
+    Attributes:
+        name: The field or call.
+        scope: ``gpu``, or ``module`` where the sensor covers more (Grace Hopper).
+        read_mw: Reads it, in milliwatts.
+        averaged_s: Seconds that one reading averages over; 0 for instant power.
+    """
 
     name: str
     scope: str
     read_mw: Callable[[], int]
+    averaged_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +49,7 @@ class Gpu:
 
     Attributes:
         handle: NVML's.
-        uuid: ``GPU-…``.
+        uuid: ``GPU-…``; of the whole GPU also where the device is a slice of it.
         model: Product name.
         counter: Whether the total-energy counter works.
         power: How watts are read; ``None`` if they cannot be.
@@ -58,73 +71,23 @@ def find_gpu(nvml: ModuleType, device: str, environ: Mapping[str, str], uuid: st
         nvml: The module ``pynvml``, initialised.
         device: ``cuda`` or ``cuda:N``.
         environ: For ``CUDA_VISIBLE_DEVICES`` and ``CUDA_DEVICE_ORDER``.
-        uuid: What CUDA itself says, with or without ``GPU-``; beats the environment.
+        uuid: What CUDA itself says, with or without a prefix; beats the environment.
 
     Raises:
         UnmeasurableError: It cannot be told which one, or NVML does not show it.
     """
     try:
-        handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
-        uuids = [str(nvml.nvmlDeviceGetUUID(handle)) for handle in handles]
-        models = [str(nvml.nvmlDeviceGetName(handle)) for handle in handles]
-        index, sliced = _index(device, environ, uuid, uuids, models)
-        handle = handles[index]
-        return Gpu(
-            handle=handle,
-            uuid=uuids[index],
-            model=models[index],
-            counter=_has_counter(nvml, handle),
-            power=_power_field(nvml, handle),
-            shared=_MIG if sliced or _in_mig_mode(nvml, handle) else None,
-        )
+        found, sliced = which_gpu(nvml, device, environ, uuid)
     except nvml.NVMLError as error:
         raise UnmeasurableError(f"NVML cannot describe {device}: {error}") from error
-
-
-def _index(
-    device: str, environ: Mapping[str, str], uuid: str | None, uuids: list[str], models: list[str]
-) -> tuple[int, bool]:
-    """Return NVML's index of a torch device, and whether it is a slice of that GPU."""
-    if uuid is not None:
-        return _by_uuid(uuid, uuids)
-    ordinal = int(device.partition(":")[2] or 0)
-    visible = environ.get("CUDA_VISIBLE_DEVICES")
-    entry = str(ordinal)
-    if visible is not None:
-        entries = [part.strip() for part in visible.split(",")]
-        if ordinal >= len(entries) or entries[ordinal] in ("", "-1"):
-            raise UnmeasurableError(f"{device} is not among CUDA_VISIBLE_DEVICES={visible}")
-        entry = entries[ordinal]
-    if not entry.isdecimal():
-        return _by_uuid(entry, uuids)
-    # CUDA counts the fastest GPU first unless told otherwise, NVML counts by PCI bus.
-    if len(set(models)) > 1 and environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
-        raise UnmeasurableError(
-            f"{device} may be any of {', '.join(sorted(set(models)))}: CUDA and NVML count them in different orders; "
-            "set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name the GPU by UUID in CUDA_VISIBLE_DEVICES"
-        )
-    if int(entry) >= len(uuids):
-        raise UnmeasurableError(f"{device} is GPU {entry}, but NVML shows only {len(uuids)}")
-    return int(entry), False
-
-
-def _by_uuid(uuid: str, uuids: list[str]) -> tuple[int, bool]:
-    sliced = uuid.startswith("MIG-")
-    if sliced and not uuid.startswith("MIG-GPU-"):
-        # Since R470 the name of a slice no longer holds its GPU's; they all get the same answer.
-        return 0, True
-    wanted = uuid.removeprefix("MIG-").removeprefix("GPU-").split("/")[0].lower()
-    matches = [index for index, known in enumerate(uuids) if known.removeprefix("GPU-").lower().startswith(wanted)]
-    if len(matches) != 1:
-        raise UnmeasurableError(f"{uuid} names {len(matches)} of the GPUs that NVML shows: {', '.join(uuids)}")
-    return matches[0], sliced
-
-
-def _in_mig_mode(nvml: ModuleType, handle: object) -> bool:
-    try:
-        return bool(nvml.nvmlDeviceGetMigMode(handle)[0] == nvml.NVML_DEVICE_MIG_ENABLE)
-    except nvml.NVMLError:
-        return False  # the model knows no MIG
+    return Gpu(
+        handle=found.handle,
+        uuid=found.uuid,
+        model=found.model,
+        counter=_has_counter(nvml, found.handle),
+        power=_power_field(nvml, found.handle, found.model),
+        shared=MIG if sliced or in_mig_mode(nvml, found.handle) else None,
+    )
 
 
 def _has_counter(nvml: ModuleType, handle: object) -> bool:
@@ -135,7 +98,7 @@ def _has_counter(nvml: ModuleType, handle: object) -> bool:
         return False  # before Volta, or virtual
 
 
-def _power_field(nvml: ModuleType, handle: object) -> PowerField | None:
+def _power_field(nvml: ModuleType, handle: object, model: str) -> PowerField | None:
     """Prefer the instant field, of the GPU alone; the old call may be an average over the last second."""
     for scope, number in (("gpu", nvml.NVML_POWER_SCOPE_GPU), ("module", nvml.NVML_POWER_SCOPE_MODULE)):
         field = _instant(nvml, handle, number)
@@ -145,7 +108,22 @@ def _power_field(nvml: ModuleType, handle: object) -> PowerField | None:
     def usage() -> int:
         return int(nvml.nvmlDeviceGetPowerUsage(handle))
 
-    return PowerField("nvmlDeviceGetPowerUsage", "gpu", usage) if _works(nvml, usage) else None
+    if not _works(nvml, usage):
+        return None
+    averaged_s = POWER_MEAN_S if _averages(nvml, handle, model) else 0.0
+    return PowerField("nvmlDeviceGetPowerUsage", "gpu", usage, averaged_s)
+
+
+def _averages(nvml: ModuleType, handle: object, model: str) -> bool:
+    """Return whether nvmlDeviceGetPowerUsage averages: on Ampere, except GA100, and newer (NVML API reference)."""
+    try:
+        architecture = int(nvml.nvmlDeviceGetArchitecture(handle))
+        ampere = int(nvml.NVML_DEVICE_ARCH_AMPERE)
+    except (nvml.NVMLError, AttributeError):
+        return True  # an old driver does not tell: the wider of the two
+    if architecture != ampere:
+        return architecture > ampere
+    return _GA100.search(model) is None
 
 
 def _instant(nvml: ModuleType, handle: object, scope: int) -> Callable[[], int]:

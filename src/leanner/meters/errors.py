@@ -9,3 +9,7 @@ class MeterError(RuntimeError):
 
 class UnmeasurableError(Exception):
     """Why one number cannot be known; becomes the reason beside its ``None``."""
+
+
+class TraceFileError(MeterError):
+    """A file is not one of stored traces, or is damaged; the message says where and what to do."""

@@ -6,8 +6,10 @@ import importlib
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 from typing import Final
 
 from leanner.meters.device import Gpu
@@ -75,7 +77,8 @@ class GaugeSource:
     """Power, utilisation, memory of the process tree, temperature, clock events, and who is on the device.
 
     Channels: ``power_mw``, ``utilization_pct``, ``temperature_c``, ``clock_events``, ``vram_b`` and ``processes``
-    of the tree, and ``foreign.PID`` for each process beside it.
+    of the tree, and ``foreign.PID`` for each process beside it. ``graphics`` and ``mps`` have no values, only
+    failures: of the lists of processes that draw, and of clients of CUDA's Multi-Process Service.
     """
 
     def __init__(self, nvml: Nvml, tree: TreePids) -> None:
@@ -92,7 +95,6 @@ class GaugeSource:
         nvml, handle = self._nvml.module, self._nvml.gpu.handle
         readers: dict[str, Callable[[], Mapping[str, float]]] = {
             "utilization_pct": lambda: {"utilization_pct": nvml.nvmlDeviceGetUtilizationRates(handle).gpu},
-            "vram_b": self._processes,
             "temperature_c": lambda: {
                 "temperature_c": nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)
             },
@@ -107,17 +109,42 @@ class GaugeSource:
                 values.update(read())
             except nvml.NVMLError as error:
                 failures[channel] = str(error)
+        values.update(self._processes(failures))
         return Observation(values, failures)
 
-    def _processes(self) -> dict[str, float]:
+    def _processes(self, failures: dict[str, str]) -> dict[str, float]:
+        """Return what the lists of processes say together; one that cannot be read is added to ``failures``."""
+        held_b: dict[int, int | None] = {}
+        for channel, read in self._lists().items():
+            try:
+                found = read(self._nvml.gpu.handle)
+            except self._nvml.module.NVMLError as error:
+                if channel != "mps" or error.value != self._nvml.module.NVML_ERROR_NOT_SUPPORTED:
+                    failures[channel] = str(error)
+                # Before Volta, MPS's server has the context, and stands in the first list.
+                continue
+            for process in found:
+                # One that computes and draws stands in two lists, each with all that it holds.
+                known_b, used_b = held_b.get(process.pid, 0), process.usedGpuMemory
+                held_b[process.pid] = None if known_b is None or used_b is None else max(known_b, used_b)
         tree = self._tree()
-        found = self._nvml.module.nvmlDeviceGetComputeRunningProcesses(self._nvml.gpu.handle)
-        ours = [process.usedGpuMemory for process in found if process.pid in tree]
-        values: dict[str, float] = {f"foreign.{process.pid}": 1 for process in found if process.pid not in tree}
+        values: dict[str, float] = {f"foreign.{pid}": 1 for pid in held_b if pid not in tree}
+        if "vram_b" in failures:
+            return values
+        ours = [used_b for pid, used_b in held_b.items() if pid in tree]
         values["processes"] = len(ours)
-        if None not in ours:  # where NVML does not give the memory of single processes, it is unknown
-            values["vram_b"] = sum(ours)
+        known = [used_b for used_b in ours if used_b is not None]
+        if len(known) == len(ours):  # where NVML does not give the memory of single processes, it is unknown
+            values["vram_b"] = sum(known)
         return values
+
+    def _lists(self) -> Mapping[str, Callable[[object], Sequence[Any]]]:
+        nvml = self._nvml.module
+        return {
+            "vram_b": nvml.nvmlDeviceGetComputeRunningProcesses,
+            "graphics": nvml.nvmlDeviceGetGraphicsRunningProcesses,
+            "mps": nvml.nvmlDeviceGetMPSComputeRunningProcesses,
+        }
 
 
 class CounterSource:

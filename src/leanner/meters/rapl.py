@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
+from leanner.meters.arithmetic import beside_window_s
 from leanner.meters.arithmetic import counter_increase
 from leanner.meters.arithmetic import require_edges
 from leanner.meters.clock import seconds
 from leanner.meters.errors import UnmeasurableError
+from leanner.meters.noise import phase_sd_j
 from leanner.meters.reading import EnergyDomain
+from leanner.meters.sensors import RAPL_UNIT_J
+from leanner.meters.sensors import RAPL_UPDATE_S
+from leanner.meters.sensors import UPDATES
+from leanner.meters.sensors import gain_bound
 from leanner.meters.trace import Moment
 from leanner.meters.trace import Observation
 from leanner.meters.trace import Trace
+from leanner.meters.uncertainty import Uncertainty
+from leanner.meters.uncertainty import over_windows
 from leanner.meters.zones import ReadText
 from leanner.meters.zones import Zone
 from leanner.meters.zones import Zones
@@ -81,18 +88,63 @@ def _energy(domain: str, zones: Zones, trace: Trace, sockets: int | None) -> Ene
     if not mine and domain != "cpu_package":
         return EnergyDomain.unknown(f"this CPU has no {domain.removeprefix('cpu_')} zone", expected=False)
     reason = available(zones, sockets) if domain == "cpu_package" else next((z.reason for z in mine if z.reason), None)
+    if reason is None and domain == "dram":
+        reason = _dram_missing(zones)
     if reason is not None:
         return EnergyDomain.unknown(reason)
-    total_j = 0.0
+    parts: list[tuple[float, Uncertainty]] = []
     for zone in mine:
         try:
             points = require_edges(trace, SOURCE, zone.key)
-            total_j += _increase_j(zone, points)
+            joules = _increase_j(zone, points)
+            _require_movement(joules, trace.window_s)
+            parts.append((joules, _uncertainty(domain, joules, beside_window_s(points, trace), trace.window_s)))
         except UnmeasurableError as error:
             return EnergyDomain.unknown(f"{zone.key}: {error}")
+    total_j = sum(joules for joules, _ in parts)
     if total_j == 0.0:
         return EnergyDomain.unknown(f"the counter did not move within the window of {trace.window_s:.3f} s")
-    return EnergyDomain(total_j, "rapl", detail=", ".join(zone.key for zone in mine))
+    return EnergyDomain(
+        total_j,
+        "rapl",
+        detail=", ".join(zone.key for zone in mine),
+        # Sockets of one kind share their gain: their bounds add up, as those of windows do.
+        uncertainty=over_windows([uncertainty for _, uncertainty in parts]),
+    )
+
+
+def _dram_missing(zones: Zones) -> str | None:
+    """Return why DRAM zones do not tell all of the memory; ``None`` if every package has one."""
+    packages, dram = ({zone.package for zone in zones.of(domain)} for domain in ("cpu_package", "dram"))
+    if packages == dram:
+        return None
+    return (
+        f"expected DRAM zones of the same packages as the package zones ({_numbers(packages)}), "
+        f"found those of {_numbers(dram)}: the sum would miss joules"
+    )
+
+
+def _numbers(packages: set[int | None]) -> str:
+    named = [str(number) for number in sorted(number for number in packages if number is not None)]
+    return ", ".join([*named, *(["unknown"] if None in packages else [])]) or "none"
+
+
+def _require_movement(joules: float, window_s: float) -> None:
+    """Check that a counter moved, where its window is long enough for it: what is on draws something.
+
+    Raises:
+        UnmeasurableError: It stands still.
+    """
+    if joules == 0.0 and window_s >= UPDATES * RAPL_UPDATE_S:
+        raise UnmeasurableError(f"the counter did not move within the window of {window_s:.3f} s")
+
+
+def _uncertainty(domain: str, joules: float, beside_s: float, window_s: float) -> Uncertainty:
+    mean_w = joules / window_s
+    return Uncertainty(
+        systematic_j=gain_bound(domain) * joules + beside_s * mean_w + RAPL_UNIT_J,
+        random_j=phase_sd_j(mean_w, RAPL_UPDATE_S),
+    )
 
 
 def _increase_j(zone: Zone, points: Sequence[tuple[int, float]]) -> float:
@@ -106,18 +158,26 @@ def _increase_j(zone: Zone, points: Sequence[tuple[int, float]]) -> float:
 
 def peak_w(zones: Zones, trace: Trace) -> float | None:
     """Return the highest package watts between two samples at least half an interval apart."""
-    packages = [zone for zone in zones.of("cpu_package") if zone.reason is None]
-    ranges: Mapping[str, int | None] = {zone.key: zone.range_uj for zone in packages}
-    seen = [s for s in trace.of(SOURCE) if all(key in s.values for key in ranges)]
-    peak: float | None = None
+    return max(
+        (
+            (later_j - earlier_j) / pause_s
+            for (earlier_ns, earlier_j), (later_ns, later_j) in pairwise(risen_j("cpu_package", zones, trace))
+            if (pause_s := seconds(later_ns - earlier_ns)) >= 0.5 * trace.interval_s
+        ),
+        default=None,
+    )
+
+
+def risen_j(domain: str, zones: Zones, trace: Trace) -> list[tuple[int, float]]:
+    """Return the joules of a domain since its first sample, over time, where all of its zones were read.
+
+    No check of anything: the joules of a window are those of ``energies``.
+    """
+    ranges = {zone.key: zone.range_uj for zone in zones.of(domain) if zone.reason is None}
+    seen = [sample for sample in trace.of(SOURCE) if all(key in sample.values for key in ranges)] if ranges else []
+    risen = [(sample.t_ns, 0.0) for sample in seen[:1]]
     for earlier, later in pairwise(seen):
-        pause_s = seconds(later.t_ns - earlier.t_ns)
-        if not packages or pause_s < 0.5 * trace.interval_s:
-            continue
-        steps = [later.values[key] - earlier.values[key] for key in ranges]
-        rises = [
-            step % span if step < 0 and (span := ranges[key]) else step for key, step in zip(ranges, steps, strict=True)
-        ]
-        watts = sum(rises) / _UJ_PER_J / pause_s
-        peak = watts if peak is None else max(peak, watts)
-    return peak
+        steps = [(later.values[key] - earlier.values[key], span) for key, span in ranges.items()]
+        step_uj = sum(step % span if step < 0 and span else step for step, span in steps)
+        risen.append((later.t_ns, risen[-1][1] + step_uj / _UJ_PER_J))
+    return risen

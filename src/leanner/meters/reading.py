@@ -8,14 +8,27 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Final
 from typing import Literal
+from typing import NewType
+from typing import get_args
 
 
 if TYPE_CHECKING:
+    from leanner.meters.gpu_state import GpuState
     from leanner.meters.trace import Trace
+    from leanner.meters.uncertainty import Uncertainty
 
+
+#: Source of a meter from outside: ``plugged:`` and the name of its entry point.
+PluggedSource = NewType("PluggedSource", str)
+PLUGGED: Final = "plugged:"
+
+_OWN = Literal["nvml-counter", "nvml-power", "rapl", "estimate", "none"]
 
 #: Where a joule comes from.
-EnergySource = Literal["nvml-counter", "nvml-power", "rapl", "estimate", "none"]
+EnergySource = _OWN | PluggedSource
+
+#: Those of leanner's own meters.
+SOURCES: Final = ("nvml-counter", "nvml-power", "rapl", "estimate", "none")
 
 #: Every reading has these domains, known or not.
 DOMAINS: Final = ("gpu", "cpu_package", "cpu_core", "dram")
@@ -37,9 +50,10 @@ class EnergyDomain:
         expected: Whether this machine, running on this device, should have the domain:
             an expected domain that is unknown makes the total unknown.
         detail: Field, scope or zones that were read.
+        uncertainty: How far ``j`` may be off; ``None`` for unknown and for estimated joules.
 
     Raises:
-        ValueError: Joules without a source, or no joules without a reason.
+        ValueError: Joules without a source, an unknown source, or no joules without a reason.
     """
 
     j: float | None
@@ -47,10 +61,15 @@ class EnergyDomain:
     reason: str | None = None
     expected: bool = True
     detail: str | None = None
+    uncertainty: Uncertainty | None = None
 
     def __post_init__(self) -> None:
         if (self.j is None) != (self.source == "none") or (self.j is None) != (self.reason is not None):
             raise ValueError(f"expected joules with a source, or None with source 'none' and a reason, found {self}")
+        if self.source not in get_args(_OWN) and self.source.removeprefix(PLUGGED) in ("", self.source):
+            raise ValueError(
+                f"expected a source of {', '.join(get_args(_OWN))} or {PLUGGED}NAME, found {self.source!r}"
+            )
 
     @classmethod
     def unknown(cls, reason: str, *, expected: bool = True) -> EnergyDomain:
@@ -89,6 +108,10 @@ class Reading:
         suspect: Whether something in ``quality`` puts the joules in doubt.
         reasons: Why a field is ``None``, by its name.
         trace: The raw samples, from which all of this can be computed again.
+        gpu: The device under test; ``None`` where no GPU does the work or NVML does not know it.
+        cgroup_peak_mb: Peak of the run's own cgroup, with the page cache and the sampler's memory.
+        plugged: Joules of meters from outside, by the names of their entry points; in no total.
+        replayed: Recording that the window comes from; ``None`` if it was measured.
     """
 
     window_s: float
@@ -102,6 +125,10 @@ class Reading:
     suspect: bool
     reasons: Mapping[str, str]
     trace: Trace = field(repr=False, compare=False)
+    gpu: GpuState | None = None
+    cgroup_peak_mb: float | None = None
+    plugged: Mapping[str, EnergyDomain] = field(default_factory=dict)
+    replayed: str | None = None
 
     @property
     def total_j(self) -> float | None:

@@ -1,179 +1,176 @@
-"""Who reads the sources: at both edges of a window, and in between from a thread.
+"""The sampler: a process of its own that reads the meters between the edges of a window.
 
-A sampler has ``start()`` and ``stop() -> Trace``; one that lives in a process of its own
-can take the place of ``ThreadSampler``, since the clock is the machine's.
+``python -m leanner.meters.sampler``, started by ``child``. A thread would do worse: it
+waits up to 0.4 s for the interpreter's lock while the tagger works. One JSON object a
+line, commands on standard input, answers on standard output:
+
+- ``{"do": "open", "parent": PID, "plan": {…}}`` is answered by ``{"ready": CLOCK}``;
+- ``{"do": "start", "window": N, "looked_at": TREE}`` has no answer;
+- ``{"do": "stop", "window": N, "end_ns": CLOCK}`` is answered by
+  ``{"window": N, "ticks_ns": […], "samples": […], "cpu_s": SECONDS}``.
+
+Between ``start`` and ``stop`` it ticks and keeps what it sees; otherwise it sleeps. It
+ends when standard input does, and also when its parent is gone while a fork of that still
+holds the pipe.
 """
 
 from __future__ import annotations
 
-import math
-import threading
-import time
+import gc
+import json
+import os
+import select
+import sys
 
-from collections.abc import Callable
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping
+from typing import Any
 from typing import Final
-from typing import Protocol
+from typing import NoReturn
 
-from leanner.meters.clock import NS_PER_S
-from leanner.meters.clock import Clock
+from leanner.meters.census import Census
 from leanner.meters.clock import monotonic_ns
-from leanner.meters.clock import seconds
-from leanner.meters.errors import MeterError
-from leanner.meters.trace import Health
-from leanner.meters.trace import Moment
-from leanner.meters.trace import Observation
-from leanner.meters.trace import Sample
-from leanner.meters.trace import Trace
+from leanner.meters.errors import UnmeasurableError
+from leanner.meters.memory import MemorySource
+from leanner.meters.nvml import Nvml
+from leanner.meters.nvml import open_nvml
+from leanner.meters.plan import GpuPlan
+from leanner.meters.plan import Plan
+from leanner.meters.ticker import Ticker
 
 
-# A read that fails at an edge would cost the whole window: it is tried this often.
-_EDGE_TRIES: Final = 3
+# How long the end of the parent may go unnoticed.
+_WATCH_S: Final = 0.5
 
-# Longer than any driver call that comes back.
-_JOIN_S: Final = 10.0
-
-
-class Source(Protocol):
-    """Something that can be read again and again: a file, a driver, the process table."""
-
-    @property
-    def name(self) -> str:
-        """Stands in the trace."""
-        ...
-
-    def sample(self, moment: Moment) -> Observation:
-        """Return what is there now; a failed read is a failure of its channel, not an exception."""
-        ...
+_STDIN: Final = 0
+_STDOUT: Final = 1
+_STDERR: Final = 2
 
 
-class Sampler(Protocol):
-    """Takes the samples of one window."""
-
-    def start(self) -> None:
-        """Read every source, then begin the window."""
-        ...
-
-    def stop(self) -> Trace:
-        """End the window, then read every source."""
-        ...
+class EndedError(Exception):
+    """Nobody is left to sample for."""
 
 
-#: Makes the sampler of one window: sources, seconds between ticks, clock.
-SamplerFactory = Callable[[Sequence[Source], float, Clock], Sampler]
+class Parent:
+    """The other end of the pipes: who sends commands and takes answers.
 
-
-class EdgeSampler:
-    """Reads the sources at both edges, and whenever ``tick`` is called.
-
-    Sources are read in their order at the begin and in reverse at the end: the last one
-    is closest to the window, so counters come last.
+    Args:
+        commands: Descriptor to read from.
+        answers: Descriptor to write to.
     """
 
-    def __init__(self, sources: Sequence[Source], interval_s: float, clock: Clock = monotonic_ns) -> None:
-        self._sources = [(source, threading.Lock()) for source in sources]
-        self._interval_s = interval_s
-        self._clock = clock
-        self._samples: list[Sample] = []
-        self._ticks_ns: list[int] = []
-        self._start_ns = 0
+    def __init__(self, commands: int, answers: int) -> None:
+        self._commands = commands
+        self._answers = answers
+        self._pid = os.getppid()
+        self._unread = b""
+        os.set_blocking(answers, False)
 
-    def start(self) -> None:
-        """Read every source, then begin the window."""
-        for source, lock in self._sources:
-            self._observe_edge(source, lock, Moment.START)
-        self._start_ns = self._clock()
+    def is_process(self, pid: int) -> None:
+        """State who the parent is: it may have ended before this process could ask."""
+        self._pid = pid
 
-    def tick(self) -> None:
-        """Read every source within the window."""
-        for source, lock in self._sources:
-            self._observe(source, lock, Moment.TICK)
-        self._ticks_ns.append(self._clock())
+    def command(self, wait_s: float) -> Mapping[str, Any] | None:
+        """Return the next command; ``None`` if there is none within ``wait_s`` seconds.
 
-    def stop(self) -> Trace:
-        """End the window, then read every source."""
-        end_ns = self._clock()
-        for source, lock in reversed(self._sources):
-            self._observe_edge(source, lock, Moment.STOP)
-        return self._trace(end_ns, cpu_s=None)
+        Raises:
+            EndedError: The parent is gone.
+        """
+        while b"\n" not in self._unread:
+            self._check()
+            # select, not poll: its timeout is not rounded to milliseconds.
+            if not select.select([self._commands], [], [], wait_s)[0]:
+                return None
+            part = os.read(self._commands, 65536)
+            if not part:
+                raise EndedError
+            self._unread += part
+        line, _, self._unread = self._unread.partition(b"\n")
+        command: Mapping[str, Any] = json.loads(line)
+        return command
 
-    def _observe_edge(self, source: Source, lock: threading.Lock, moment: Moment) -> None:
-        for _ in range(_EDGE_TRIES):
-            if not self._observe(source, lock, moment).failures:
-                return
+    def answer(self, message: Mapping[str, Any]) -> None:
+        """Send an answer, however long the parent takes to read it.
 
-    def _observe(self, source: Source, lock: threading.Lock, moment: Moment) -> Sample:
-        # Without the lock an edge and a tick could read one counter in one order and
-        # stamp it in the other, which looks like a wrap.
-        with lock:
-            before_ns = self._clock()
-            seen = source.sample(moment)
-            t_ns = (before_ns + self._clock()) // 2
-            sample = Sample(source.name, moment, t_ns, seen.values, seen.failures)
-            self._samples.append(sample)
-        return sample
+        Raises:
+            EndedError: The parent is gone.
+        """
+        rest = memoryview(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        while rest:
+            self._check()
+            if select.select([], [self._answers], [], _WATCH_S)[1]:
+                try:
+                    rest = rest[os.write(self._answers, rest) :]
+                except BrokenPipeError:
+                    raise EndedError from None
 
-    def _trace(self, end_ns: int, cpu_s: float | None) -> Trace:
-        kept = [s for s in self._samples if s.moment is not Moment.TICK or self._start_ns <= s.t_ns <= end_ns]
-        ticks = [t for t in self._ticks_ns if t <= end_ns]
-        return Trace(
-            start_ns=self._start_ns,
-            end_ns=end_ns,
-            interval_s=self._interval_s,
-            samples=tuple(sorted(kept, key=lambda sample: sample.t_ns)),
-            health=_health(self._start_ns, ticks, end_ns, cpu_s),
-        )
+    def _check(self) -> None:
+        # A fork of the parent may hold the pipe open when the parent itself has been killed.
+        if os.getppid() != self._pid:
+            raise EndedError
 
 
-class ThreadSampler(EdgeSampler):
-    """Ticks from a daemon thread, on a fixed grid; a tick that comes late is not made up for.
+def make_ticker(plan: Plan) -> Ticker:
+    """Return the ticker of a plan.
 
     Raises:
-        MeterError: From ``stop``: the thread failed, or hangs in a driver call.
+        UnmeasurableError: NVML is not here, or shows another GPU than the meter has seen.
     """
-
-    def __init__(self, sources: Sequence[Source], interval_s: float, clock: Clock = monotonic_ns) -> None:
-        super().__init__(sources, interval_s, clock)
-        self._ended = threading.Event()
-        self._failure: Exception | None = None
-        self._cpu_s = 0.0
-        self._thread = threading.Thread(target=self._run, name="leanner-sampler", daemon=True)
-
-    def start(self) -> None:
-        """Read every source, begin the window and start ticking."""
-        super().start()
-        self._thread.start()
-
-    def stop(self) -> Trace:
-        """End the window, read every source and end the thread."""
-        end_ns = self._clock()
-        self._ended.set()
-        for source, lock in reversed(self._sources):
-            self._observe_edge(source, lock, Moment.STOP)
-        self._thread.join(_JOIN_S)
-        if self._thread.is_alive():
-            raise MeterError(f"the sampler did not end within {_JOIN_S:.0f} s: a driver call hangs; check the device")
-        if self._failure is not None:
-            raise MeterError(f"the sampler failed: {self._failure!r}; the window has no reading") from self._failure
-        return self._trace(end_ns, cpu_s=self._cpu_s)
-
-    def _run(self) -> None:
-        interval_ns = round(self._interval_s * NS_PER_S)
-        due_ns = self._start_ns + interval_ns
-        try:
-            while not self._ended.wait(max(0.0, seconds(due_ns - self._clock()))):
-                self.tick()
-                late = max(0, self._clock() - due_ns) // interval_ns
-                due_ns += (late + 1) * interval_ns
-        except Exception as error:  # noqa: BLE001 - kept, and raised by stop in the caller's thread
-            self._failure = error
-        finally:
-            self._cpu_s = time.thread_time()
+    tree = Census(plan.pid)
+    sources = plan.sources(tree, _open(plan.gpu), monotonic_ns)
+    memory = next(source for source in sources if isinstance(source, MemorySource))
+    return Ticker(sources, tree.look, memory, plan.interval_s)
 
 
-def _health(start_ns: int, ticks_ns: Sequence[int], end_ns: int, cpu_s: float | None) -> Health:
-    pauses = [seconds(b - a) for a, b in pairwise([start_ns, *ticks_ns, end_ns])]
-    periods = sorted(seconds(b - a) for a, b in pairwise([start_ns, *ticks_ns]))
-    p99 = periods[math.ceil(0.99 * len(periods)) - 1] if periods else None
-    return Health(ticks=len(ticks_ns), longest_gap_s=max(pauses), period_p99_s=p99, cpu_s=cpu_s)
+def _open(gpu: GpuPlan | None) -> Nvml | None:
+    if gpu is None:
+        return None
+    nvml = open_nvml("cuda", {}, uuid=gpu.uuid)
+    if (found := GpuPlan.of(nvml)) != gpu:
+        raise UnmeasurableError(f"expected NVML to tell {gpu}, as it told the meter, found {found}")
+    return nvml
+
+
+def serve(parent: Parent) -> NoReturn:
+    """Do what the parent says until it is gone.
+
+    Raises:
+        EndedError: It is.
+        UnmeasurableError: Its plan cannot be carried out.
+    """
+    command = None
+    while command is None:
+        command = parent.command(_WATCH_S)
+    parent.is_process(command["parent"])
+    ticker = make_ticker(Plan.from_json(command["plan"]))
+    parent.answer({"ready": monotonic_ns()})
+    while True:
+        command = parent.command(min(_WATCH_S, ticker.wait_s()))
+        if command is None:
+            ticker.tick_if_due()
+        elif command["do"] == "start":
+            ticker.start(command["window"], command["looked_at"])
+        else:
+            parent.answer(ticker.stop(command["end_ns"]))
+
+
+def main() -> int:
+    """Run the sampler; returns the exit status."""
+    if os.isatty(_STDIN):
+        sys.stderr.write("expected a meter at standard input, found a terminal: leanner starts its sampler itself\n")
+        return 2
+    # What a driver's library prints must not come between the answers.
+    answers = os.dup(_STDOUT)
+    os.dup2(_STDERR, _STDOUT)
+    # What is kept grows until the window ends, and holds no cycles: a collection would only walk through it.
+    gc.disable()
+    try:
+        serve(Parent(_STDIN, answers))
+    except EndedError:
+        return 0
+    except UnmeasurableError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

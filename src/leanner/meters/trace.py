@@ -58,13 +58,15 @@ class Health:
         ticks: Samples taken within the window.
         longest_gap_s: Longest time without one, edges included.
         period_p99_s: 99th percentile of the time between two; ``None`` without ticks.
-        cpu_s: CPU seconds of the sampler's thread; ``None`` if it has none of its own.
+        cpu_s: CPU seconds of the sampler's process; ``None`` if it has none of its own, or has not told.
+        failure: Why it did not see the window to its end, its ticks lost; ``None`` if it did.
     """
 
     ticks: int
     longest_gap_s: float
     period_p99_s: float | None
     cpu_s: float | None
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,14 @@ class Trace:
 
     The first sample of every source was taken at or before ``start_ns``, the last one
     at or after ``end_ns``.
+
+    Attributes:
+        start_ns: Begin of the window, on the monotonic clock.
+        end_ns: Its end.
+        interval_s: Seconds between two ticks, as asked for.
+        samples: All of them.
+        health: How the sampler fared.
+        binned_s: Seconds that a mean stands for, where the trace was thinned; ``None`` for raw samples.
     """
 
     start_ns: int
@@ -80,11 +90,17 @@ class Trace:
     interval_s: float
     samples: tuple[Sample, ...]
     health: Health
+    binned_s: float | None = None
 
     @property
     def window_s(self) -> float:
         """Seconds between the edges."""
         return seconds(self.end_ns - self.start_ns)
+
+    @property
+    def spacing_s(self) -> float:
+        """Seconds from one value of a gauge to the next, where nothing is missing."""
+        return max(self.interval_s, self.binned_s or 0.0)
 
     def of(self, source: str) -> Iterator[Sample]:
         """Yield the samples of ``source``."""

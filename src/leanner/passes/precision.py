@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Final
 from typing import Literal
 
 from leanner.passes.protocol import NotRunnable
@@ -13,6 +14,16 @@ from leanner.passes.protocol import WrongOrder
 
 if TYPE_CHECKING:
     from leanner.taggers.protocol import Tagger
+
+
+_NO_FLOAT16: Final = "float16 needs CUDA, found {device}; bf16 is the 16-bit float of CPUs"
+_NO_BFLOAT16_ON_GPU: Final = "{gpu} has no bfloat16"
+_NO_BFLOAT16_ON_CPU: Final = (
+    "this CPU has no instructions for bfloat16 (AVX-512, AMX or Arm's BF16): torch would compute it about a hundred "
+    "times slower than float32"
+)
+_CRF: Final = "Flair decodes a CRF in float32 only"
+_MEAN: Final = "Flair averages sub-tokens in float32 only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,20 @@ class Precision:
         """Return ``name`` and the parameters."""
         return {"name": self.name, "dtype": self.dtype}
 
+    def refusals(self, device: str, gpu: str | None) -> tuple[str, ...]:
+        """Return the reasons for which it can be not runnable, as ``NotRunnable`` gives them.
+
+        Args:
+            device: Torch device.
+            gpu: Name of the GPU, if the device is one.
+        """
+        is_gpu = device.startswith("cuda")
+        if self.dtype == "float16":
+            own = () if is_gpu else (_NO_FLOAT16.format(device=device),)
+        else:
+            own = (_NO_BFLOAT16_ON_GPU.format(gpu=gpu) if is_gpu else _NO_BFLOAT16_ON_CPU,)
+        return (*own, _CRF, _MEAN)
+
     def __call__(self, tagger: Tagger) -> Tagger:
         """Cast ``tagger.model``.
 
@@ -56,18 +81,15 @@ class Precision:
 
         device = tagger.device
         if self.dtype == "float16" and device.type != "cuda":
-            raise NotRunnable(f"float16 needs CUDA, found {device}; bf16 is the 16-bit float of CPUs")
+            raise NotRunnable(_NO_FLOAT16.format(device=device))
         if self.dtype == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-            raise NotRunnable(f"{torch.cuda.get_device_name(device)} has no bfloat16")
+            raise NotRunnable(_NO_BFLOAT16_ON_GPU.format(gpu=torch.cuda.get_device_name(device)))
         if self.dtype == "bfloat16" and device.type == "cpu" and not multiplies_bfloat16():
-            raise NotRunnable(
-                "this CPU has no instructions for bfloat16 (AVX-512, AMX or Arm's BF16): torch would compute it about "
-                "a hundred times slower than float32"
-            )
+            raise NotRunnable(_NO_BFLOAT16_ON_CPU)
         if getattr(tagger.model, "use_crf", False):
-            raise NotRunnable("Flair decodes a CRF in float32 only")
+            raise NotRunnable(_CRF)
         if getattr(getattr(tagger.model, "embeddings", None), "subtoken_pooling", "first") == "mean":
-            raise NotRunnable("Flair averages sub-tokens in float32 only")
+            raise NotRunnable(_MEAN)
         if next(quantized_layers(tagger.model), None) is not None:
             raise WrongOrder(f"{self.name} after int8: the weights are int8 already")
         tagger.model.to(getattr(torch, self.dtype))

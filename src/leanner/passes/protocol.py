@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Protocol
+from typing import runtime_checkable
 
 
 if TYPE_CHECKING:
@@ -28,6 +29,20 @@ class Pass(Protocol):
 
         Raises:
             NotRunnable: This machine or device cannot run it; the message says why.
+        """
+        ...
+
+
+@runtime_checkable
+class Particular(Protocol):
+    """What a pass has besides that may raise ``NotRunnable``: others run everywhere."""
+
+    def refusals(self, device: str, gpu: str | None) -> tuple[str, ...]:
+        """Return all messages that its ``NotRunnable`` can have.
+
+        Args:
+            device: Torch device.
+            gpu: Name of the GPU, if the device is one.
         """
         ...
 

@@ -12,6 +12,17 @@ from enum import StrEnum
 from typing import Any
 from typing import Final
 
+from leanner.report.costs import Energy
+from leanner.report.costs import Flops
+from leanner.report.costs import Gpu
+from leanner.report.costs import Latency
+from leanner.report.costs import Memory
+from leanner.report.costs import Power
+from leanner.report.costs import Sampler
+from leanner.report.costs import Sparsity
+from leanner.report.costs import Speedup
+from leanner.report.costs import Time
+
 
 #: Version of the record's shape; raised when a reader of the old shape would misread the new one.
 SCHEMA: Final = 1
@@ -64,107 +75,6 @@ class F1Drop:
 
 
 @dataclass(frozen=True, slots=True)
-class Domain:
-    """Joules of one domain over all rounds, and where they come from."""
-
-    j: float | None
-    source: str
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Energy:
-    """Joules of the measured rounds.
-
-    ``total_j`` is the sum over the rounds and over the domains that do not contain each
-    other; ``net_j`` has the idle energy of the same time subtracted; ``low_j`` and
-    ``high_j`` bound ``total_j``.
-    """
-
-    domains: Mapping[str, Domain]
-    rounds_j: tuple[float | None, ...]
-    total_j: float | None
-    net_j: float | None
-    per_1000_sentences_j: float | None
-    low_j: float | None
-    high_j: float | None
-    systematic_pct: float | None
-    marginal: None = None
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The distinct sources of the domains that have joules."""
-        return tuple(sorted({domain.source for domain in self.domains.values() if domain.j is not None}))
-
-
-@dataclass(frozen=True, slots=True)
-class Power:
-    """Mean over the rounds, and the highest sample, in watts."""
-
-    mean_w: float | None
-    peak_w: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Peak of the process tree and of its share of the device, and the weights as stored, in MB = 10^6 bytes."""
-
-    peak_host_mb: float | None
-    peak_vram_mb: float | None
-    weights_mb: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Time:
-    """Seconds of each round over the corpus; ``prepare_s`` is what the passes took, outside the rounds."""
-
-    rounds_s: tuple[float, ...]
-    median_s: float | None
-    sentences_per_s: float | None
-    tokens_per_s: float | None
-    prepare_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Single stream, one sentence at a time, in milliseconds."""
-
-    p50: float
-    p95: float
-    p99: float
-    sentences: int
-
-
-@dataclass(frozen=True, slots=True)
-class Speedup:
-    """Median time of ``against`` over median time of this case, with a 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-    against: str
-
-
-@dataclass(frozen=True, slots=True)
-class Flops:
-    """Floating-point operations of the linear layers for one sub-token, zeros not counted.
-
-    ``ratio`` is what the baseline needs over what this case would need if zeros were free.
-    """
-
-    theoretical: float
-    ratio: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sparsity:
-    """Share of zeros asked for, and found in the weights that were to be pruned."""
-
-    asked: float
-    weights: float
-
-
-@dataclass(frozen=True, slots=True)
 class CaseRecord:
     """One configuration measured on one machine, corpus and tagger.
 
@@ -180,6 +90,7 @@ class CaseRecord:
     tagger: TaggerInfo | None
     corpus: CorpusInfo | None
     environment: Mapping[str, Any]
+    seed: int | None = None
     reasons: tuple[str, ...] = ()
     served: None = None
     f1: Mapping[str, Any] | None = None
@@ -187,6 +98,8 @@ class CaseRecord:
     energy: Energy | None = None
     power: Power | None = None
     gpu_utilization_pct: float | None = None
+    gpu: Gpu | None = None
+    sampler: Sampler | None = None
     memory: Memory | None = None
     time: Time | None = None
     latency_ms: Latency | None = None

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -17,6 +18,10 @@ from rich.text import Text
 
 from leanner.report.record import CaseRecord
 from leanner.report.record import Verdict
+
+
+if TYPE_CHECKING:
+    from leanner.report.costs import Energy
 
 
 #: Columns of a terminal that take the whole table side by side.
@@ -43,17 +48,25 @@ class _Column:
     is_energy: bool = False
 
 
+def _half_width_pct(energy: Energy | None) -> float | None:
+    """Return the half-width of the joules' interval, both parts included, in percent of them."""
+    if energy is None or not energy.total_j or energy.low_j is None or energy.high_j is None:
+        return None
+    return 50 * (energy.high_j - energy.low_j) / energy.total_j
+
+
 _COST: Final = (
     _Column("s/round", lambda r: r.time.median_s if r.time else None, ".3g", "time"),
+    _Column("s ±%", lambda r: r.time.half_width_pct if r.time else None, ".1f", "time.half_width_pct"),
     _Column("sent/s", lambda r: r.time.sentences_per_s if r.time else None, ".1f", "time"),
     _Column("faster", lambda r: r.speedup.value if r.speedup else None, ".2f", "speedup"),
-    _Column("in theory", lambda r: r.flops.ratio if r.flops else None, ".2f", "flops"),
+    _Column("theory", lambda r: r.flops.ratio if r.flops else None, ".2f", "flops"),
     _Column("p50 ms", lambda r: r.latency_ms.p50 if r.latency_ms else None, ".1f", "latency_ms"),
     _Column("p99 ms", lambda r: r.latency_ms.p99 if r.latency_ms else None, ".1f", "latency_ms"),
-    _Column("J", lambda r: r.energy.total_j if r.energy else None, ".1f", "energy", is_energy=True),
     _Column(
         "J/1k sent", lambda r: r.energy.per_1000_sentences_j if r.energy else None, ".1f", "energy", is_energy=True
     ),
+    _Column("J ±%", lambda r: _half_width_pct(r.energy), ".1f", "energy.low_j"),
     _Column("peak MB", lambda r: r.memory.peak_host_mb if r.memory else None, ".0f", "memory.peak_host_mb"),
     _Column("VRAM MB", lambda r: r.memory.peak_vram_mb if r.memory else None, ".0f", "memory.peak_vram_mb"),
     _Column("weights MB", lambda r: r.memory.weights_mb if r.memory else None, ".1f", "memory.weights_mb"),
@@ -97,7 +110,7 @@ def render(records: Sequence[CaseRecord], width: int = WIDE) -> RenderableType:
     if any(record.f1 for record in records):
         parts.append(_by_corpus(records))
     parts.extend(Text(f"[{number}] {text}", style="dim") for number, text in enumerate(notes.texts, 1))
-    parts.extend(Text(remark, style="dim") for remark in _remarks(records))
+    parts.extend(Text(remark, style="dim") for remark in (*_rounds(records), *_remarks(records)))
     return Group(*parts)
 
 
@@ -149,7 +162,9 @@ def _cell(record: CaseRecord, value: float | None, form: str, field: str, notes:
         return format(value, form)
     if record.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
         return "-"
-    return f"-{notes.mark(record.unknown.get(field))}"
+    # What is unknown as a whole is unknown in its parts.
+    reason = record.unknown.get(field) or record.unknown.get(field.partition(".")[0])
+    return f"-{notes.mark(reason)}"
 
 
 def _by_corpus(records: Sequence[CaseRecord]) -> Table:
@@ -163,6 +178,16 @@ def _by_corpus(records: Sequence[CaseRecord]) -> Table:
             cells = [Text("-" if value is None else f"{value:.4f}") for value in values]
             rows.append([Text(title(record)), *cells])
     return _table("F1 by corpus and label", ("configuration", *corpora, "macro", *keys[1:]), rows)
+
+
+def _rounds(records: Sequence[CaseRecord]) -> list[str]:
+    """Return what a round is, where it is not the whole corpus."""
+    sizes = {(r.time.sentences, r.corpus.sentences) for r in records if r.time is not None and r.corpus is not None}
+    return [
+        f"a round tags {part:,} of the {whole:,} sentences; F1 is of all of them"
+        for part, whole in sorted(sizes)
+        if part < whole
+    ]
 
 
 def _remarks(records: Sequence[CaseRecord]) -> list[str]:

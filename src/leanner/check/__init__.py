@@ -1,0 +1,1 @@
+"""Whether a report holds: everything in it that can be computed again is."""

@@ -1,0 +1,113 @@
+"""Whether all cases of a run were made of the same weights, and what follows from these."""
+
+from __future__ import annotations
+
+import json
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+from leanner.check.compare import compare
+from leanner.report.problem import Problem
+
+
+if TYPE_CHECKING:
+    from leanner.check.report import Report
+    from leanner.report.record import CaseRecord
+    from leanner.report.record import TaggerInfo
+
+
+_BUNDLED: Final = "bundled"
+
+#: Bytes of a number, by dtype.
+_BYTES: Final = {"float64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "bool": 1}
+#: Passes that leave as many numbers as there were; others add scales.
+_KEEPING: Final = frozenset({"bf16", "fp16", "magnitude-pruning"})
+_PRUNING: Final = "magnitude-pruning"
+#: How far the share of zeros that are there may lie from that asked for: small weights become zero as int8, too.
+_ZEROS: Final = 0.01
+
+
+def problems(report: Report) -> Iterator[Problem]:
+    """Yield what differs between cases of one tagger, or from the tagger that comes with leanner."""
+    first: dict[str, tuple[str, CaseRecord]] = {}
+    for nodeid, record in report.measured.items():
+        if record.tagger is None:
+            yield Problem("tagger", "expected the tagger of a case with a result, found null").under(nodeid)
+            continue
+        name = record.tagger.name
+        for problem in compare("tagger.name", report.options["tagger"], name, "the run's option"):
+            yield problem.under(nodeid)
+        other, reference = first.setdefault(name, (nodeid, record))
+        assert reference.tagger is not None
+        for problem in (
+            *_as_elsewhere(record.tagger, reference.tagger, f"as in {other}"),
+            *_numbers(record, record.tagger),
+            *_zeros(record, report.measured.values()),
+            *_sizes(record, report.baseline(record.device)),
+        ):
+            yield problem.under(nodeid)
+
+
+def _as_elsewhere(tagger: TaggerInfo, first: TaggerInfo, why: str) -> Iterator[Problem]:
+    ours = packaged() if tagger.name == _BUNDLED else {}
+    for field in ("weights_sha256", "parameters"):
+        found = getattr(tagger, field)
+        yield from compare(f"tagger.{field}", getattr(first, field), found, why)
+        if ours:
+            yield from compare(f"tagger.{field}", ours[field], found, "the tagger that comes with leanner")
+
+
+def _sizes(record: CaseRecord, baseline: CaseRecord | None) -> Iterator[Problem]:
+    memory = record.memory
+    if memory is not None and memory.weights_by_dtype_mb:
+        total = sum(memory.weights_by_dtype_mb.values())
+        yield from compare("memory.weights_mb", total, memory.weights_mb, "the sum of weights_by_dtype_mb")
+    if record.flops is not None and baseline is not None and baseline.flops is not None:
+        ratio = baseline.flops.theoretical / record.flops.theoretical
+        yield from compare("flops.ratio", ratio, record.flops.ratio, "the baseline's operations over this case's")
+    if record.sparsity is not None:
+        asked = [step["sparsity"] for step in record.passes if step.get("sparsity") is not None]
+        expected = asked[-1] if asked else None
+        yield from compare("sparsity.asked", expected, record.sparsity.asked, "what the passes ask for")
+
+
+def _numbers(record: CaseRecord, tagger: TaggerInfo) -> Iterator[Problem]:
+    """Yield weights that are more or fewer numbers than the tagger has, unless a pass may have added some."""
+    by_dtype = {} if record.memory is None else record.memory.weights_by_dtype_mb
+    if not by_dtype or not by_dtype.keys() <= _BYTES.keys() or {step["name"] for step in record.passes} - _KEEPING:
+        return
+    if not record.passes and tagger.name == _BUNDLED:
+        expected = {"float32": tagger.parameters * _BYTES["float32"] / 1e6}
+        yield from compare("memory.weights_by_dtype_mb", expected, dict(by_dtype), "4 bytes for each parameter")
+    numbers = sum(1e6 * size_mb / _BYTES[dtype] for dtype, size_mb in by_dtype.items())
+    # Megabytes round in the sixteenth digit.
+    if abs(numbers - tagger.parameters) >= 0.5:
+        text = f"expected the bytes of {tagger.parameters} numbers, the tagger's parameters; found those of"
+        yield Problem("memory.weights_by_dtype_mb", f"{text} {numbers:.1f}")
+
+
+def _zeros(record: CaseRecord, all_of_them: Iterable[CaseRecord]) -> Iterator[Problem]:
+    """Yield a share of zeros that pruning cannot have left.
+
+    It leaves what was asked for, or what was there before if that is more; of this there is no more than the least
+    share found in any case, and none in the tagger that comes with leanner.
+    """
+    if record.sparsity is None or _PRUNING not in (step["name"] for step in record.passes):
+        return
+    shares = [other.sparsity.weights for other in all_of_them if other.sparsity is not None]
+    is_bundled = record.tagger is not None and record.tagger.name == _BUNDLED
+    most = max(record.sparsity.asked, 0.0 if is_bundled else min(shares))
+    if not record.sparsity.asked - _ZEROS <= record.sparsity.weights <= most + _ZEROS:
+        text = f"expected {record.sparsity.asked:g} of the weights to be zero, or a little more, as asked"
+        yield Problem("sparsity.weights", f"{text}; found {record.sparsity.weights}")
+
+
+def packaged() -> dict[str, Any]:
+    """Return what the package says of the tagger that comes with it."""
+    about: dict[str, Any] = json.loads((files("leanner") / "taggers" / "bundled" / "tagger.json").read_text("utf-8"))
+    return about

@@ -1,0 +1,157 @@
+"""How much the readings of one window scatter, from the readings themselves."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from leanner.meters.arithmetic import GAP_INTERVALS
+from leanner.meters.clock import seconds
+from leanner.meters.sensors import NVML_UPDATE_S
+from leanner.meters.sensors import POWER_REFRESH_S
+
+
+# Samples nearer to each other are one: no source is read as fast, but a stored trace may show a step that way.
+_SAME_NS: Final = 1_000
+
+#: Fewer changes of a counter do not tell how often it is updated.
+_LEAST_CHANGES: Final = 10
+
+#: Share of reads that found a counter unchanged, from which on they were faster than it and not just out of step.
+_TELLING: Final = 0.2
+
+#: Fewer second differences do not tell how much power samples scatter.
+_LEAST_DIFFERENCES: Final = 3
+
+
+def update_period_s(points: Sequence[tuple[int, float]]) -> float:
+    """Return the seconds between two updates of NVML's energy counter, as far as its samples tell.
+
+    Where many reads found the counter unchanged they were faster than it, and the mean time between two changes is
+    its period. Where most found it changed, that time is an upper bound, and so is ``NVML_UPDATE_S``. Few changes do
+    not tell a period below that; but a counter that stood still longer, or changed more seldom, is slower.
+
+    Args:
+        points: Time in nanoseconds and counter, in the order of time.
+    """
+    changes = [t for (_, before), (t, after) in pairwise(points) if after != before]
+    unchanged = len(points) - 1 - len(changes)
+    if len(changes) < _LEAST_CHANGES:
+        if unchanged <= 0:
+            return NVML_UPDATE_S
+        span_s = seconds(points[-1][0] - points[0][0])
+        return max(NVML_UPDATE_S, _longest_still_s(points), span_s / (len(changes) + 1))
+    if unchanged >= _TELLING * (len(points) - 1):
+        return seconds(changes[-1] - changes[0]) / (len(changes) - 1)
+    return min(NVML_UPDATE_S, statistics.median(seconds(b - a) for a, b in pairwise(changes)))
+
+
+def _longest_still_s(points: Sequence[tuple[int, float]]) -> float:
+    """Return the longest time from the first to the last read of one value."""
+    longest_ns, (first_ns, shown) = 0, points[0]
+    for t, value in points:
+        if value != shown:
+            first_ns, shown = t, value
+        longest_ns = max(longest_ns, t - first_ns)
+    return seconds(longest_ns)
+
+
+def phase_sd_j(watts: float, period_s: float) -> float:
+    """Return the standard deviation of a counter's rise, for not knowing how old its values are.
+
+    At each edge the counter is behind by the energy since its last update, whose age φ is uniform on (0, period). The
+    rise is off by watts·(φ1 − φ2), with the variance watts²·2·period²/12 (JCGM 100:2008, 4.3.7).
+    """
+    return watts * period_s / math.sqrt(6.0)
+
+
+def integral_sd(points: Sequence[tuple[int, float]], start_ns: int, end_ns: int, interval_s: float) -> float | None:
+    """Return the standard deviation of ``integrate`` over the window, in value times seconds.
+
+    The trapezoid rule is a weighted sum of the samples, so that independent errors with variances s² add up to Σw²s².
+    Each s² is estimated from the sample's distance to the line between its neighbours, the second difference (Gasser,
+    Sroka and Jennen-Steinmetz 1986, Biometrika 73, 625–633, for unequal spacing). What that distance also holds, the
+    curvature between samples, is what the rule errs by: steps and bursts shorter than the spacing count as noise.
+    Samples that show one refresh of the sensor share its error, so that they are one sample here.
+
+    A pause of more than ``GAP_INTERVALS`` intervals has no samples to tell: its mean may lie anywhere within the range
+    of the samples around it, a uniform distribution. Where the window begins before the first sample or ends behind
+    the last one, work may have begun or ended meanwhile: its mean may lie anywhere from nothing to the highest sample.
+
+    Args:
+        points: Time in nanoseconds and value, in the order of time.
+        start_ns: Begin of the window.
+        end_ns: End of the window.
+        interval_s: Seconds between samples, as asked for.
+
+    Returns:
+        ``None`` if there are too few samples to tell.
+    """
+    limit_s = GAP_INTERVALS * interval_s
+    points = [*(a for a, b in pairwise(points) if b[0] - a[0] > _SAME_NS), *points[-1:]]
+    refreshes = _refreshes(points)
+    variances: list[float] = []
+    for before, at, after in zip(refreshes, refreshes[1:], refreshes[2:], strict=False):
+        if max(seconds(at.first_ns - before.last_ns), seconds(after.first_ns - at.last_ns)) > limit_s:
+            continue
+        before_s, after_s = at.middle_s - before.middle_s, after.middle_s - at.middle_s
+        share = after_s / (before_s + after_s)
+        distance = share * before.value + (1.0 - share) * after.value - at.value
+        weight_s = 0.5 * (min(after.middle_s, seconds(end_ns)) - max(before.middle_s, seconds(start_ns)))
+        variances.append(weight_s**2 * distance**2 / (share**2 + (1.0 - share) ** 2 + 1.0))
+    if len(variances) < _LEAST_DIFFERENCES:
+        return None
+    noise = sum(variances) * (len(variances) + 2) / len(variances)
+    gaps = sum(_gap_variance(points, k, start_ns, end_ns, limit_s) for k in range(len(points) - 1))
+    return math.sqrt(noise + gaps + _edge_variance(points, start_ns, end_ns))
+
+
+@dataclass(slots=True)
+class _Refresh:
+    """Samples that show one value for no longer than a refresh takes."""
+
+    first_ns: int
+    last_ns: int
+    value: float
+
+    @property
+    def middle_s(self) -> float:
+        return 0.5 * (seconds(self.first_ns) + seconds(self.last_ns))
+
+
+def _refreshes(points: Sequence[tuple[int, float]]) -> list[_Refresh]:
+    found: list[_Refresh] = []
+    for t, value in points:
+        if found and value == found[-1].value and seconds(t - found[-1].first_ns) < POWER_REFRESH_S:
+            found[-1].last_ns = t
+        else:
+            found.append(_Refresh(t, t, value))
+    return found
+
+
+def _edge_variance(points: Sequence[tuple[int, float]], start_ns: int, end_ns: int) -> float:
+    """Return the variance of the integral outside of the points, where they are taken to go on as they are."""
+    highest = max(value for _, value in points)
+    if highest <= 0.0:
+        return 0.0
+    (first_ns, first), (last_ns, last) = points[0], points[-1]
+    return sum(
+        # The mean square of the distance from ``value``, uniform on (0, highest).
+        seconds(max(0, pause_ns)) ** 2 * (value**3 + (highest - value) ** 3) / (3.0 * highest)
+        for pause_ns, value in ((first_ns - start_ns, first), (end_ns - last_ns, last))
+    )
+
+
+def _gap_variance(points: Sequence[tuple[int, float]], k: int, start_ns: int, end_ns: int, limit_s: float) -> float:
+    """Return the variance of the integral between points ``k`` and ``k + 1`` if they are far apart, else 0."""
+    a, b = max(points[k][0], start_ns), min(points[k + 1][0], end_ns)
+    pause_ns = b - a
+    if seconds(pause_ns) <= limit_s:
+        return 0.0
+    around = [value for t, value in points if a - pause_ns <= t <= b + pause_ns]
+    return (seconds(pause_ns) * (max(around) - min(around))) ** 2 / 12.0
