@@ -23,7 +23,7 @@ from leanner.measure.case import Conditions
 from leanner.measure.case import Measured
 from leanner.measure.case import measure_baseline
 from leanner.measure.case import measure_case
-from leanner.measure.floor import Held
+from leanner.measure.floor import held
 from leanner.measure.plan import PILOT_ROUNDS
 from leanner.meters import Idle
 from leanner.passes.protocol import NotRunnable
@@ -67,7 +67,7 @@ def conditions(
             rest=lambda _: None,
             bare=None,
             least_window_s=0.0,
-            first=Held(0.0, None),
+            first=held("cpu"),
             environment={"torch": "2"},
             device="cpu",
             # Made-up rounds last microseconds, whose spread asks for any number of them.
