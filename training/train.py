@@ -28,6 +28,7 @@ from examples import FURTHER_TAGS
 from examples import SOURCES
 from examples import TAGS
 from examples import Example
+from examples import Source
 from examples import documents
 from examples import examples
 
@@ -48,18 +49,19 @@ class WordTagger(nn.Module):
 
     Args:
         rows: Sub-token ids whose embeddings are trained.
+        attention: Implementation, as transformers names it.
     """
 
     place: Tensor
 
-    def __init__(self, rows: Tensor | None = None) -> None:
+    def __init__(self, rows: Tensor | None = None, attention: str = "eager") -> None:
         super().__init__()
-        # Dropout inside the layers costs a third of the time of a step on a CPU, and fused attention
+        # Dropout inside the layers costs a third of the time of a step on a CPU, and in bfloat16 fused attention
         # is slower than the plain one for a head of 32: measured, 2.9k against 5.8k sub-tokens/s.
         self.encoder = BertModel.from_pretrained(
             get_model_path(),
             add_pooling_layer=False,
-            attn_implementation="eager",
+            attn_implementation=attention,
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )
@@ -108,7 +110,14 @@ def partial_label_loss(scores: Tensor, allowed: Tensor) -> Tensor:
 class Batches:
     """Batches of about ``budget`` sub-tokens of similar length, in an order of their own each epoch."""
 
-    def __init__(self, corpora: Path, tokenizer: PreTrainedTokenizerBase, budget: int, seed: int) -> None:
+    def __init__(
+        self,
+        corpora: Path,
+        tokenizer: PreTrainedTokenizerBase,
+        budget: int,
+        seed: int,
+        sources: tuple[Source, ...] = SOURCES,
+    ) -> None:
         self.folder = corpora / "training"
         left_out = set((corpora / "tmvar3" / "pmids_all_500.txt").read_text().split())
         left_out |= {pmid for pmid, *_ in documents(self.folder / "BioRED_Test.PubTator")}
@@ -116,12 +125,13 @@ class Batches:
         self.tokenizer = tokenizer
         self.budget = budget
         self.seed = seed
+        self.sources = sources
 
     def epoch(self, number: int) -> list[list[Encoded]]:
         """Return the batches of epoch ``number``."""
         rng = random.Random(f"{self.seed}/{number}")
         drawn: list[Example] = []
-        for source in SOURCES:
+        for source in self.sources:
             for _ in range(source.repeats):
                 drawn.extend(examples(self.folder, self.left_out, source, rng))
         rng.shuffle(drawn)

@@ -94,8 +94,8 @@ class FlairTagger:
         self.chunk_sentences = chunk_sentences
         self.weights_sha256 = weights_sha256(model)
         names = {**LABEL_NAMES, **{_plain(key): label for key, label in (label_names or {}).items()}}
-        self._label_of = {entity: names[_plain(entity)] for entity in entity_types(model) if _plain(entity) in names}
-        self.labels = frozenset(self._label_of.values())
+        self.label_of = {entity: names[_plain(entity)] for entity in entity_types(model) if _plain(entity) in names}
+        self.labels = frozenset(self.label_of.values())
         self.quality: list[str] = []
         if self.missing_labels:
             missing = " and ".join(self.missing_labels)
@@ -174,7 +174,7 @@ class FlairTagger:
             self.model.augmentation_strategy.apply_predictions(given, sentence, _LAYER, _LAYER)
         spans = []
         for found in sentence.get_spans(_LAYER):
-            label = self._label_of.get(found.get_label(_LAYER).value)
+            label = self.label_of.get(found.get_label(_LAYER).value)
             if label is not None:
                 first, last = found.tokens[0].idx - 1, found.tokens[-1].idx - 1
                 spans.append(Span(offsets[first][0], offsets[last][1], label))

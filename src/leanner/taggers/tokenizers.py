@@ -36,6 +36,13 @@ class Tokenized(NamedTuple):
     offsets: list[tuple[int, int]]
 
 
+class SplitText(NamedTuple):
+    """The tokens of a sentence as texts, and the ``(start, end)`` characters of each, end exclusive."""
+
+    texts: list[str]
+    offsets: list[tuple[int, int]]
+
+
 class SentenceTokenizer(Protocol):
     """Splits a text into tokens as the tagger was trained on."""
 
@@ -48,6 +55,10 @@ class SentenceTokenizer(Protocol):
         """Return the tokens of ``text``, or ``None`` if it has none."""
         ...
 
+    def split(self, text: str) -> SplitText | None:
+        """Return the same tokens without Flair's objects."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -57,8 +68,13 @@ class Words:
 
     def __call__(self, text: str) -> Tokenized | None:
         """Return the words of ``text``, or ``None`` if it has none."""
+        words = self.split(text)
+        return None if words is None else Tokenized(Sentence(words.texts), words.offsets)
+
+    def split(self, text: str) -> SplitText | None:
+        """Return the same words without Flair's objects."""
         offsets = [(start, end) for start, end in word_offsets(text) if _is_visible(text[start:end])]
-        return Tokenized(Sentence([text[start:end] for start, end in offsets]), offsets) if offsets else None
+        return SplitText([text[start:end] for start, end in offsets], offsets) if offsets else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +101,11 @@ class FlairTokens:
         else:
             offsets = [(token.start_position, token.end_position) for token in sentence.tokens]
         return Tokenized(sentence, offsets)
+
+    def split(self, text: str) -> SplitText | None:
+        """Return the same tokens without Flair's objects."""
+        tokenized = self(text)
+        return None if tokenized is None else SplitText([t.text for t in tokenized.sentence.tokens], tokenized.offsets)
 
 
 def _is_visible(word: str) -> bool:

@@ -1,0 +1,71 @@
+"""What runs the tagger: Flair's own ``predict``, or the lean runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+
+from leanner.passes.protocol import NotRunnable
+from leanner.passes.protocol import WrongOrder
+from leanner.taggers.lean.support import REASONS
+
+
+if TYPE_CHECKING:
+    from leanner.taggers.protocol import Tagger
+
+
+@dataclass(frozen=True, slots=True)
+class LeanRuntime:
+    """The lean runtime over the tagger's modules, as the passes before have left them.
+
+    No padding, no objects for words, spans decoded over many sentences at once. In float32
+    the spans are Flair's.
+
+    Attributes:
+        batch_tokens: Sub-tokens in one forward pass.
+    """
+
+    batch_tokens: int = 2048
+
+    @property
+    def name(self) -> str:
+        """The field's name for it."""
+        return "lean-runtime"
+
+    @property
+    def runtime(self) -> str:
+        """What the record calls it."""
+        return "lean"
+
+    def describe(self) -> dict[str, Any]:
+        """Return ``name`` and the parameters."""
+        return {"name": self.name, "batch_tokens": self.batch_tokens}
+
+    def refusals(self, device: str, gpu: str | None) -> tuple[str, ...]:  # noqa: ARG002 - every device is one to it
+        """Return the reasons for which it can be not runnable, as ``NotRunnable`` gives them.
+
+        Args:
+            device: Torch device.
+            gpu: Name of the GPU, if the device is one.
+        """
+        return REASONS
+
+    def __call__(self, tagger: Tagger) -> Tagger:
+        """Return the lean tagger.
+
+        Raises:
+            NotRunnable: The tagger has parts that the runtime does not have.
+            WrongOrder: It is run by something else than Flair already.
+        """
+        # The table of configurations is read where torch is not.
+        from leanner.taggers.errors import TaggerError  # noqa: PLC0415
+        from leanner.taggers.flair import FlairTagger  # noqa: PLC0415
+        from leanner.taggers.lean.tagger import LeanTagger  # noqa: PLC0415
+
+        if not isinstance(tagger, FlairTagger):
+            raise WrongOrder(f"{self.name} after {tagger.runtime}: the tagger has left Flair already")
+        try:
+            return LeanTagger(tagger, batch_tokens=self.batch_tokens)
+        except TaggerError as error:
+            raise NotRunnable(str(error)) from error

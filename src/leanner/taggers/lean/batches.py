@@ -1,0 +1,38 @@
+"""Batches of rows by their length in sub-tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+
+def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Yield the numbers of rows, longest first, in batches of at most ``budget`` sub-tokens.
+
+    A row that is longer than the budget is a batch of its own.
+
+    Raises:
+        ValueError: The budget is not positive.
+    """
+    if budget < 1:
+        raise ValueError(f"expected a budget of at least one sub-token, found {budget}")
+    batch: list[int] = []
+    held = 0
+    # Stable, so that a run is repeatable.
+    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
+        if batch and held + lengths[row] > budget:
+            yield batch
+            batch, held = [], 0
+        batch.append(row)
+        held += lengths[row]
+    if batch:
+        yield batch
+
+
+def equal_runs(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield ``(rows, length)`` of neighbours that are equally long."""
+    begin = 0
+    for end in range(1, len(lengths) + 1):
+        if end == len(lengths) or lengths[end] != lengths[begin]:
+            yield end - begin, lengths[begin]
+            begin = end

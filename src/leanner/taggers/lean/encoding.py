@@ -1,0 +1,148 @@
+"""From a chunk of documents to rows of sub-tokens, as Flair's transformer embeddings make them.
+
+Prompt, FLERT context and separators stand where Flair puts them (Schweter and Akbik 2020,
+arXiv 2011.06993, section 2.1), and a text longer than the model is read in windows that
+overlap by ``stride``, of which each keeps its middle: ``combine_strided_tensors`` in
+``flair.embeddings.transformer``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+import numpy as np
+
+from flair.embeddings.transformer import SENTENCE_BOUNDARY_TAG
+
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from leanner.taggers.tokenizers import SentenceTokenizer
+    from leanner.types import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One input of the model.
+
+    Attributes:
+        ids: Sub-tokens, special ones included.
+        positions: Those whose hidden states are wanted.
+        words: The word that each of them belongs to, numbered over the chunk; prompt words have numbers too.
+    """
+
+    ids: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    words: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some documents, ready for the model.
+
+    Attributes:
+        rows: In the order of the text.
+        ends: For each sentence with a word, the number of words up to its end, prompts included.
+        offsets: For each sentence of each document the characters of its words, ``None`` without a word.
+    """
+
+    rows: list[Row]
+    ends: NDArray[np.int64]
+    offsets: list[list[list[tuple[int, int]] | None]]
+
+
+class Encoder:
+    """Tokenizes documents for one model.
+
+    Args:
+        embeddings: Flair's ``TransformerWordEmbeddings``.
+        prompt: Words before each sentence.
+        tokenizer: Splits a sentence into words.
+    """
+
+    def __init__(self, embeddings: Any, prompt: Sequence[str], tokenizer: SentenceTokenizer) -> None:  # noqa: ANN401 - Flair's
+        self.prompt: Final = list(prompt)
+        self.words: Final = tokenizer
+        self.subtokens: Final = embeddings.tokenizer.backend_tokenizer
+        self.context: Final = int(embeddings.context_length)
+        self.separator: Final = [SENTENCE_BOUNDARY_TAG] if self.context and embeddings.use_context_separator else []
+        self.every_subtoken: Final = embeddings.subtoken_pooling == "mean"
+        self.longest: Final = int(embeddings.tokenizer.model_max_length) if embeddings.truncate else None
+        self.stride: Final = int(embeddings.stride)
+        self.windows: Final = bool(embeddings.allow_long_sentences)
+
+    def __call__(self, documents: Sequence[Document]) -> Chunk:
+        """Return the rows of ``documents``."""
+        inputs: list[list[str]] = []
+        spans: list[tuple[int, int]] = []
+        offsets: list[list[list[tuple[int, int]] | None]] = []
+        for document in documents:
+            split = [self.words.split(sentence.text) for sentence in document.sentences]
+            offsets.append([None if words is None else words.offsets for words in split])
+            texts = [self.prompt + words.texts for words in split if words is not None]
+            for left, text, right in self._with_context(texts):
+                inputs.append(left + text + right)
+                spans.append((len(left), len(left) + len(text)))
+        ends = np.cumsum([last - first for first, last in spans], dtype=np.int64)
+        rows: list[Row] = []
+        for encoding, (first, last), end in zip(self._encode(inputs), spans, ends.tolist(), strict=True):
+            # A word without a number of its own stands outside the sentence.
+            numbers = [-1 if w is None or not first <= w < last else end - last + w for w in encoding.word_ids]
+            rows.extend(self._rows(np.array(encoding.ids, dtype=np.int64), np.array(numbers, dtype=np.int64)))
+        return Chunk(rows, ends, offsets)
+
+    def _encode(self, inputs: list[list[str]]) -> list[Any]:
+        # Flair, which may share it, sets both at every call.
+        self.subtokens.no_truncation()
+        self.subtokens.no_padding()
+        encodings: list[Any] = self.subtokens.encode_batch(inputs, is_pretokenized=True)
+        return encodings
+
+    def _with_context(self, texts: list[list[str]]) -> Iterator[tuple[list[str], list[str], list[str]]]:
+        if not self.context:
+            yield from (([], text, []) for text in texts)
+            return
+        document = [word for text in texts for word in text]
+        begin = 0
+        for text in texts:
+            end = begin + len(text)
+            left, right = document[max(0, begin - self.context) : begin], document[end : end + self.context]
+            yield left + self.separator, text, self.separator + right
+            begin = end
+
+    def _rows(self, ids: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[Row]:
+        longest = self.longest
+        if longest is None or len(ids) <= longest:
+            yield self._row(ids, numbers, np.ones(len(ids), dtype=bool), -1)
+            return
+        size = longest - 2
+        if not self.windows:
+            ids, numbers = np.append(ids[: size + 1], ids[-1]), np.append(numbers[: size + 1], -1)
+            yield self._row(ids, numbers, np.ones(len(ids), dtype=bool), -1)
+            return
+        half, before = self.stride // 2, -1
+        starts = range(0, max(1, len(ids) - 2 - self.stride), size - self.stride)
+        for start in starts:
+            inner = slice(1 + start, min(1 + start + size, len(ids) - 1))
+            window = np.concatenate((ids[:1], ids[inner], ids[-1:]))
+            number = np.concatenate((numbers[:1], numbers[inner], numbers[-1:]))
+            kept = np.zeros(len(window), dtype=bool)
+            begin = 0 if start == starts[0] else half + 1
+            end = len(window) if start == starts[-1] else longest - 1 - half
+            kept[begin:end] = True
+            yield self._row(window, number, kept, before)
+            before = int(number[kept][-1]) if kept.any() else before
+
+    def _row(self, ids: NDArray[np.int64], numbers: NDArray[np.int64], kept: NDArray[np.bool_], before: int) -> Row:
+        positions = np.flatnonzero(kept)
+        words = numbers[positions]
+        wanted = words >= 0
+        if not self.every_subtoken:
+            wanted &= words != np.concatenate(([before], words[:-1]))
+        return Row(ids, positions[wanted], words[wanted])

@@ -1,0 +1,71 @@
+"""Which of Flair's taggers the lean runtime can run."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import Final
+
+
+_ADVICE: Final = "the lean runtime has none: run this tagger by Flair"
+
+CRF: Final = f"a CRF: {_ADVICE}"
+RNN: Final = f"an RNN over the embeddings: {_ADVICE}"
+REPROJECTION: Final = f"reprojected embeddings: {_ADVICE}"
+WORD_LABELS: Final = f"labels of words instead of spans: {_ADVICE}"
+NO_TRANSFORMER: Final = f"embeddings that are no TransformerWordEmbeddings: {_ADVICE}"
+POOLING: Final = f"sub-token pooling other than first and mean: {_ADVICE}"
+LAYERS: Final = f"embeddings of other layers than the last: {_ADVICE}"
+PROMPT: Final = f"a prompt other than Flair's task prompt: {_ADVICE}"
+ENCODER: Final = f"an encoder other than BERT with absolute positions: {_ADVICE}"
+TOKENIZER: Final = f"a tokenizer that is not fast, or adds other than one special token at either end: {_ADVICE}"
+
+#: Every answer of :func:`reason_against`.
+REASONS: Final = (
+    CRF,
+    RNN,
+    REPROJECTION,
+    WORD_LABELS,
+    NO_TRANSFORMER,
+    POOLING,
+    LAYERS,
+    PROMPT,
+    ENCODER,
+    TOKENIZER,
+)
+
+
+def reason_against(model: Any) -> str | None:  # noqa: ANN401 - Flair's SequenceTagger
+    """Return why the lean runtime cannot run ``model``; ``None`` if it can."""
+    for reason, is_so in {
+        CRF: model.use_crf,
+        RNN: model.use_rnn,
+        REPROJECTION: model.reproject_embeddings,
+        WORD_LABELS: not model.predict_spans,
+    }.items():
+        if is_so:
+            return reason
+    embeddings = model.embeddings
+    if type(embeddings).__name__ != "TransformerWordEmbeddings":
+        return NO_TRANSFORMER
+    config = embeddings.model.config
+    strategy = getattr(model, "augmentation_strategy", None)
+    layers = {index % (config.num_hidden_layers + 1) for index in embeddings.layer_indexes}
+    for reason, is_so in {
+        POOLING: embeddings.subtoken_pooling not in ("first", "mean"),
+        LAYERS: layers != {config.num_hidden_layers},
+        PROMPT: strategy is not None and type(strategy).__name__ != "EntityTypeTaskPromptAugmentationStrategy",
+        ENCODER: not _is_plain_bert(embeddings.model),
+        TOKENIZER: not _is_fast_and_bracketed(embeddings.tokenizer),
+    }.items():
+        if is_so:
+            return reason
+    return None
+
+
+def _is_plain_bert(encoder: Any) -> bool:  # noqa: ANN401 - transformers'
+    positions = getattr(encoder.config, "position_embedding_type", "absolute")
+    return type(encoder).__name__ == "BertModel" and positions == "absolute" and not encoder.config.is_decoder
+
+
+def _is_fast_and_bracketed(tokenizer: Any) -> bool:  # noqa: ANN401 - transformers'
+    return bool(tokenizer.is_fast) and tokenizer.build_inputs_with_special_tokens([-1]).index(-1) == 1

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from leanner.passes.protocol import NotRunnable
+from leanner.passes.protocol import Particular
+from leanner.passes.protocol import WrongOrder
+from leanner.passes.runtime import LeanRuntime
+from leanner.taggers.lean.tagger import LeanTagger
+from leanner.taggers.load import load_tagger
+
+
+def test_it_makes_a_lean_tagger_with_its_budget(shaped_file: Path) -> None:
+    lean = LeanRuntime(batch_tokens=512)(load_tagger(str(shaped_file)))
+    assert isinstance(lean, LeanTagger)
+    assert lean.batch_tokens == 512
+    assert LeanRuntime().runtime == lean.runtime
+
+
+def test_twice_is_refused(shaped_file: Path) -> None:
+    with pytest.raises(WrongOrder, match="lean-runtime after lean"):
+        LeanRuntime()(LeanRuntime()(load_tagger(str(shaped_file))))
+
+
+def test_what_it_cannot_run_is_one_of_its_refusals(shaped_file: Path) -> None:
+    tagger = load_tagger(str(shaped_file))
+    tagger.model.use_crf = True  # type: ignore[assignment]
+    with pytest.raises(NotRunnable) as caught:
+        LeanRuntime()(tagger)
+    assert isinstance(LeanRuntime(), Particular)
+    assert str(caught.value) in LeanRuntime().refusals("cpu", None)
+
+
+def test_it_describes_itself() -> None:
+    assert LeanRuntime().describe() == {"name": "lean-runtime", "batch_tokens": 2048}

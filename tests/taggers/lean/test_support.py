@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leanner.taggers.errors import TaggerError
+from leanner.taggers.lean import support
+from leanner.taggers.lean.tagger import LeanTagger
+from leanner.taggers.load import load_tagger
+
+
+class GPT2Model:
+    config = type("Config", (), {"num_hidden_layers": 2, "is_decoder": True})
+
+
+@pytest.mark.parametrize(
+    ("change", "value", "reason"),
+    [
+        ("use_crf", True, support.CRF),
+        ("use_rnn", True, support.RNN),
+        ("reproject_embeddings", True, support.REPROJECTION),
+        ("predict_spans", False, support.WORD_LABELS),
+        ("embeddings.subtoken_pooling", "last", support.POOLING),
+        ("embeddings.layer_indexes", [0, 2], support.LAYERS),
+        ("augmentation_strategy", object(), support.PROMPT),
+        ("embeddings.model.config.is_decoder", True, support.ENCODER),
+        ("embeddings.model.config.position_embedding_type", "relative_key", support.ENCODER),
+    ],
+)
+def test_what_it_lacks_is_said(shaped_file: Path, change: str, value: object, reason: str) -> None:
+    tagger = load_tagger(str(shaped_file))
+    assert support.reason_against(tagger.model) is None
+    holder: Any = tagger.model
+    *path, name = change.split(".")
+    for step in path:
+        holder = getattr(holder, step)
+    setattr(holder, name, value)
+    assert support.reason_against(tagger.model) == reason
+    assert reason in support.REASONS
+    with pytest.raises(TaggerError, match="run this tagger by Flair"):
+        LeanTagger(tagger)
+
+
+def test_other_embeddings_and_tokenizers_are_refused(shaped_file: Path) -> None:
+    model: Any = load_tagger(str(shaped_file)).model
+    embeddings = model.embeddings
+
+    class Slow:
+        is_fast = False
+
+    embeddings.tokenizer = Slow()
+    assert support.reason_against(model) == support.TOKENIZER
+    del model.embeddings
+    model.embeddings = GPT2Model()
+    assert support.reason_against(model) == support.NO_TRANSFORMER
+
+
+def test_every_reason_is_one_of_its_own() -> None:
+    assert len(set(support.REASONS)) == len(support.REASONS)

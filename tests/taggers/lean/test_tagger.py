@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import os
+import random
+import threading
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from leanner.corpora.load import load_corpus
+from leanner.passes.quantization import Int8Dynamic
+from leanner.taggers.flair import FlairTagger
+from leanner.taggers.lean.tagger import LeanTagger
+from leanner.taggers.lean.tagger import one_ahead
+from leanner.taggers.load import load_tagger
+from leanner.taggers.tokenizers import Words
+from leanner.types import Document
+from leanner.types import Label
+from leanner.types import Sentence
+
+
+TEXTS = (
+    "Loss of PTEN is common in glioma.",
+    "Mouse p53 suppresses tumours; it isn't rare.",
+    "   ",
+    "We gave 5 mg\u200b to Danio rerio at 20 °C.",
+    "Sjo\u0308gren’s syndrome 😀 and siGli1.",
+    "\u200b",
+    "",
+    "IL-6 rose (Fig. 2a).",
+    "MLH1 deficiency " * 300,
+    "A" * 700,
+)
+
+
+def documents(count: int = 14) -> list[Document]:
+    rng = random.Random(7)
+    return [
+        Document(
+            str(number),
+            "test",
+            str(number),
+            frozenset(Label),
+            tuple(Sentence(rng.choice(TEXTS)) for _ in range(number % 6)),
+        )
+        for number in range(count)
+    ]
+
+
+def shaped(path: Path, **options: Any) -> FlairTagger:  # noqa: ANN401 - handed on
+    return load_tagger(str(path), **options)
+
+
+@pytest.mark.parametrize("pooling", ["first", "mean"])
+@pytest.mark.parametrize("context", [0, 64])
+@pytest.mark.parametrize("tokenizer", [None, Words()], ids=["flair", "words"])
+def test_the_spans_are_flairs(shaped_file: Path, pooling: str, context: int, tokenizer: Words | None) -> None:
+    tagger = shaped(shaped_file, **({"tokenizer": tokenizer} if tokenizer else {}))
+    model: Any = tagger.model
+    model.embeddings.subtoken_pooling, model.embeddings.context_length = pooling, context
+    expected = list(tagger.tag(documents()))
+    assert list(LeanTagger(tagger).tag(documents())) == expected
+    assert sum(len(spans) for prediction in expected for spans in prediction) > 20
+
+
+@pytest.mark.parametrize("options", [{"batch_tokens": 1}, {"batch_tokens": 97}, {"chunk_sentences": 1}])
+def test_batches_and_chunks_change_nothing(shaped_file: Path, options: dict[str, int]) -> None:
+    expected = list(LeanTagger(shaped(shaped_file)).tag(documents()))
+    assert list(LeanTagger(shaped(shaped_file), **options).tag(documents())) == expected
+
+
+def test_texts_that_are_cut_are_cut_as_flair_cuts_them(shaped_file: Path) -> None:
+    tagger = shaped(shaped_file)
+    model: Any = tagger.model
+    model.embeddings.allow_long_sentences = False
+    assert list(LeanTagger(tagger).tag(documents())) == list(tagger.tag(documents()))
+
+
+def test_the_bundled_tagger_gives_the_same_spans_on_the_bundled_corpus() -> None:
+    tagger = load_tagger("bundled")
+    corpus = tuple(load_corpus(["bundled"], sentences=150))
+    assert list(LeanTagger(tagger).tag(corpus)) == list(tagger.tag(corpus))
+
+
+@pytest.mark.skipif("not os.environ.get('LEANNER_CORPORA')", reason="LEANNER_CORPORA does not name real corpora")
+def test_and_on_real_text() -> None:
+    tagger = load_tagger("bundled")
+    corpus = tuple(load_corpus([os.environ["LEANNER_CORPORA"]], sentences=500))
+    assert list(LeanTagger(tagger).tag(corpus)) == list(tagger.tag(corpus))
+
+
+def test_a_quantized_tagger_gives_nearly_what_it_gives_in_flair() -> None:
+    # Not exactly: a sum that differs in its last bit can round to another of 255 steps.
+    tagger = Int8Dynamic()(load_tagger("bundled"))
+    assert isinstance(tagger, FlairTagger)
+    corpus = tuple(load_corpus(["bundled"], sentences=100))
+    lean, flair = list(LeanTagger(tagger).tag(corpus)), list(tagger.tag(corpus))
+    pairs = [pair for a, b in zip(lean, flair, strict=True) for pair in zip(a, b, strict=True)]
+    assert sum(a == b for a, b in pairs) >= 0.95 * len(pairs)
+
+
+def test_no_document_and_no_text_are_nothing(shaped_file: Path) -> None:
+    lean = LeanTagger(shaped(shaped_file))
+    empty = Document("1", "test", "1", frozenset(Label), ())
+    blank = Document("2", "test", "2", frozenset(Label), (Sentence("  "), Sentence("")))
+    assert list(lean.tag([])) == []
+    assert list(lean.tag([empty, blank])) == [(), ((), ())]
+
+
+def test_it_keeps_what_the_flair_tagger_was(shaped_file: Path) -> None:
+    tagger = shaped(shaped_file)
+    lean = LeanTagger(tagger)
+    assert (lean.name, lean.labels, lean.weights_sha256) == (tagger.name, tagger.labels, tagger.weights_sha256)
+    assert lean.model is tagger.model
+    assert lean.runtime == "lean"
+    assert lean.device == torch.device("cpu")
+    assert lean.describe()["context_tokens"] == 64
+
+
+def test_a_budget_of_nothing_is_refused(shaped_file: Path) -> None:
+    with pytest.raises(ValueError, match="expected at least one sub-token a batch"):
+        LeanTagger(shaped(shaped_file), batch_tokens=0)
+
+
+def test_one_is_made_ahead_and_an_error_is_not_lost() -> None:
+    second = threading.Event()
+
+    def make(number: int) -> int:
+        if number == 2:
+            second.set()
+        return 10 // number
+
+    results = one_ahead([5, 2, 0, 1], make)
+    assert next(results) == 2
+    assert second.wait(timeout=30)
+    assert next(results) == 5
+    with pytest.raises(ZeroDivisionError):
+        next(results)
