@@ -116,7 +116,7 @@ class Batches:
         tokenizer: PreTrainedTokenizerBase,
         budget: int,
         seed: int,
-        sources: tuple[Source, ...] = SOURCES,
+        sources: tuple[Source, ...] | None = None,
     ) -> None:
         self.folder = corpora / "training"
         left_out = set((corpora / "tmvar3" / "pmids_all_500.txt").read_text().split())
@@ -125,7 +125,7 @@ class Batches:
         self.tokenizer = tokenizer
         self.budget = budget
         self.seed = seed
-        self.sources = sources
+        self.sources = SOURCES if sources is None else sources
 
     def epoch(self, number: int) -> list[list[Encoded]]:
         """Return the batches of epoch ``number``."""
