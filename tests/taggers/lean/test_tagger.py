@@ -88,7 +88,7 @@ def test_the_bundled_tagger_gives_the_same_spans_on_the_bundled_corpus() -> None
 @pytest.mark.skipif("not os.environ.get('LEANNER_CORPORA')", reason="LEANNER_CORPORA does not name real corpora")
 def test_and_on_real_text() -> None:
     tagger = load_tagger("bundled")
-    corpus = tuple(load_corpus([os.environ["LEANNER_CORPORA"]], sentences=500))
+    corpus = tuple(load_corpus([os.environ["LEANNER_CORPORA"]], sentences=200))
     assert list(LeanTagger(tagger).tag(corpus)) == list(tagger.tag(corpus))
 
 
