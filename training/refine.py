@@ -44,6 +44,7 @@ from train import Batches
 from train import Encoded
 from train import WordTagger
 from train import collate
+from train import hide
 from train import partial_label_loss
 
 
@@ -128,12 +129,6 @@ def taught(teacher: WordTagger, ids: Tensor, mask: Tensor, first: Tensor, allowe
     return scores
 
 
-def hide(ids: Tensor, first: Tensor, mask_id: int) -> Tensor:
-    """Return ``ids`` with a share ``HIDDEN`` of the words' first sub-tokens masked."""
-    chosen = first[torch.rand(len(first)) < HIDDEN]
-    return ids.flatten().index_fill(0, chosen, mask_id).view_as(ids)
-
-
 def refine(corpora: Path, start: Path, out: Path, *, epochs: int, peak: float, seed: int, budget: int) -> None:
     """Train for ``epochs``; write a checkpoint and the mean of the weights, ``tagger-N.pt``, after each part."""
     torch.manual_seed(seed)
@@ -173,7 +168,7 @@ def refine(corpora: Path, start: Path, out: Path, *, epochs: int, peak: float, s
             for step, batch in enumerate(drawn[begin:end]):
                 ids, mask, first, allowed, further = collate(batch)
                 known = taught(teacher, ids, mask, first, allowed)
-                scores, more = model(hide(ids, first, tokenizer.mask_token_id), mask, first)
+                scores, more = model(hide(ids, first, tokenizer.mask_token_id, HIDDEN), mask, first)
                 losses = torch.stack(
                     [
                         soft_label_loss(scores, known, allowed),

@@ -188,12 +188,12 @@ def _bits(masks: list[int], width: int) -> Tensor:
     return (torch.tensor(masks).unsqueeze(-1) >> torch.arange(width) & 1).bool()
 
 
-def hide(ids: Tensor, first: Tensor, mask_id: int) -> Tensor:
-    """Return ``ids`` with a share ``HIDDEN`` of the words' first sub-tokens masked.
+def hide(ids: Tensor, first: Tensor, mask_id: int, share: float = HIDDEN) -> Tensor:
+    """Return ``ids`` with a ``share`` of the words' first sub-tokens masked.
 
     *Shapes:* ``ids`` ``(batch, positions)``; ``first`` ``(words,)``.
     """
-    chosen = first[torch.rand(len(first)) < HIDDEN]
+    chosen = first[torch.rand(len(first)) < share]
     return ids.flatten().index_fill(0, chosen, mask_id).view_as(ids)
 
 
