@@ -1,7 +1,6 @@
 """Pack trained weights into the package: ``python training/pack.py OUT/tagger.pt src/leanner/taggers/bundled``.
 
-Writes ``delta.safetensors`` and ``tagger.json``. ``recipe.json`` beside the weights, if
-there, is copied without its paths.
+Writes ``delta.safetensors`` and ``tagger.json``, with the recipe that lies beside the weights.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -28,31 +28,29 @@ from leanner.taggers.delta import apply_delta
 from leanner.taggers.delta import make_delta
 from leanner.taggers.weights import weigh
 from leanner.taggers.weights import weights_sha256
+from running import recipe_of
 
 
 LARGEST = 16 * 1024 * 1024  # bytes
-PATHS = frozenset({"corpora", "out", "threads"})
 
 
-def trained_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Return the weights of ``training/train.py`` by their names in ``BertModel`` and in Flair's head."""
-    weights: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
-    return weights
+def mean_weights(paths: Sequence[Path], outside: float = 0.0) -> dict[str, torch.Tensor]:
+    """Return the mean of several runs' weights (model soup, Wortsman et al. 2022, ICML, section 2).
+
+    Args:
+        paths: Of ``train.py`` or ``refine.py``: by their names in ``BertModel`` and in Flair's head.
+        outside: Added to the bias of O: more of it is precision for recall.
+    """
+    runs = [torch.load(path, weights_only=True) for path in paths]
+    mean: dict[str, torch.Tensor] = {name: torch.stack([run[name].float() for run in runs]).mean(0) for name in runs[0]}
+    mean["linear.bias"][TAGS.index("O")] += outside
+    return mean
 
 
-def recipe_of(path: Path) -> dict[str, object]:
-    """Return the arguments of the training run without its paths."""
-    file = path.with_name("recipe.json")
-    if not file.exists():
-        return {}
-    return {name: value for name, value in json.loads(file.read_text(encoding="utf-8")).items() if name not in PATHS}
-
-
-def pack(path: Path, folder: Path) -> None:
+def pack(paths: Sequence[Path], folder: Path, outside: float = 0.0) -> None:
     """Write the two files and load them again."""
     base = base_weights()
-    tuned = trained_weights(path)
-    delta = make_delta(base, tuned)
+    delta = make_delta(base, mean_weights(paths, outside))
     entity_types = sorted(PLURAL.values())
     model = build(list(TAGS), entity_types, apply_delta(base, delta))
     about = {
@@ -63,7 +61,7 @@ def pack(path: Path, folder: Path) -> None:
         "prompt": " ".join(model.augmentation_strategy.task_prompt),  # type: ignore[attr-defined]
         "weights_sha256": weights_sha256(model),
         "parameters": weigh(model).parameters,
-        "recipe": recipe_of(path),
+        "recipe": {"mean_of": [recipe_of(path) for path in paths], "added_to_bias_of_O": outside},
     }
     folder.mkdir(parents=True, exist_ok=True)
     save_file(delta, folder / DELTA)
@@ -78,10 +76,11 @@ def pack(path: Path, folder: Path) -> None:
 def main() -> None:
     """Parse the command line and pack."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("weights", type=Path, help="tagger.pt of training/train.py")
+    parser.add_argument("weights", type=Path, nargs="+", help="of train.py or refine.py; of several the mean is taken")
     parser.add_argument("folder", type=Path, help="where delta.safetensors and tagger.json go")
+    parser.add_argument("--outside", type=float, default=0.0, help="what is added to the bias of O")
     arguments = parser.parse_args()
-    pack(arguments.weights, arguments.folder)
+    pack(arguments.weights, arguments.folder, arguments.outside)
 
 
 if __name__ == "__main__":

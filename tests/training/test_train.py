@@ -7,16 +7,8 @@ import pytest
 import torch
 
 from torch import nn
-from transformers import BertConfig
-from transformers import BertModel
 
-import train as module
-
-from corpora.writers import Text
-from corpora.writers import pubtator
 from examples import TAGS
-from examples import Source
-from leanner.types import Label
 from train import Batches
 from train import collate
 from train import hide
@@ -78,31 +70,6 @@ def test_only_words_are_hidden() -> None:
     assert not changed[1::2].any()
     assert 0.05 < changed[::2].float().mean() < 0.11
     assert (hidden.flatten()[changed] == 0).all()
-
-
-@pytest.fixture
-def corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of the size of nothing, and an encoder that fits."""
-    folder = tmp_path / "corpora" / "training"
-    folder.mkdir(parents=True)
-    (folder.parent / "tmvar3").mkdir()
-    (folder.parent / "tmvar3" / "pmids_all_500.txt").write_text("3\n")
-    titles = [f"Loss of p{n} causes disease {n} in mice." for n in range(8)]
-    texts = [Text(str(n), f"{title} ", ((8, 10, "Gene"),), len(title)) for n, title in enumerate(titles)]
-    (folder / "made-up.PubTator").write_text(pubtator(texts))
-    (folder / "BioRED_Test.PubTator").write_text(pubtator(texts[5:6]))
-    monkeypatch.setattr(module, "SOURCES", (Source("made-up", "made-up.PubTator", frozenset({Label.GENE})),))
-
-    class Tiny:
-        @staticmethod
-        def from_pretrained(_: object, **options: Any) -> BertModel:  # noqa: ANN401 - handed on
-            pooling, attention = options.pop("add_pooling_layer"), options.pop("attn_implementation")
-            shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-            config = BertConfig(vocab_size=30522, attn_implementation=attention, **shape, **options)  # type: ignore[no-untyped-call]
-            return BertModel(config, add_pooling_layer=pooling)  # type: ignore[no-untyped-call]
-
-    monkeypatch.setattr(module, "BertModel", Tiny)
-    return folder.parent
 
 
 def run(corpora: Path, out: Path) -> dict[str, torch.Tensor]:

@@ -1,0 +1,19 @@
+"""The lean runtime, over the weights as they are and as other passes leave them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+
+if TYPE_CHECKING:
+    from fixtures.case import Case
+
+    from leanner.measure.timing import Stopwatch
+
+
+@pytest.mark.leanner(family="runtime")
+def test_case(case: Case, benchmark: Stopwatch) -> None:
+    record = case.measure(benchmark)
+    assert case.holds(record), " ".join(record.reasons)
