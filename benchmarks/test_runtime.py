@@ -1,4 +1,4 @@
-"""The lean runtime, over the weights as they are and as other passes leave them."""
+"""The lean runtime, over the weights as they are."""
 
 from __future__ import annotations
 

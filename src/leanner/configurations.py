@@ -62,6 +62,7 @@ BASELINE: Final = "fp32"
 _HALF: Final = Bound(0.2, 1.0, "16-bit floats round scores, they do not move them: a decision flips only near a tie")
 _INT8: Final = Bound(1.0, 2.0, "8 bits keep a weight to 0.4 % of its row's largest; untrained, that may cost a point")
 _SAME: Final = Bound(0.05, 0.1, "the same weights in the same precision: only a tie of two scores can fall otherwise")
+_PREFIX: Final = Bound(0.5, 2.0, "the prompt no longer sees the sentence; the sentence still sees the prompt")
 _FEW_ZEROS: Final = Bound(0.5, 2.0, "the smallest tenth of the weights carries next to nothing")
 _SOME_ZEROS: Final = Bound(2.5, 4.0, "a third of the weights can go before the loss turns steep")
 _BREAKS: Final = "magnitude pruning without retraining loses over 10 points from about half of the weights on"
@@ -88,16 +89,21 @@ CONFIGURATIONS: Final = (
     Configuration("int8", "quantization", (Int8Dynamic(),), bound=_INT8),
     *(_pruned(percent, "global", bound, default=True) for percent, bound in _PRUNING_BOUNDS.items()),
     *(_pruned(percent, "layer", bound, default=False) for percent, bound in _PRUNING_BOUNDS.items()),
+    Configuration("lean", "runtime", (LeanRuntime(),), bound=_SAME),
+    Configuration("lean-prefix", "runtime", (LeanRuntime(prefix_caching=True),), bound=_PREFIX, default=False),
+    Configuration("lean-bf16", "combined", (Precision("bfloat16"), LeanRuntime()), bound=_HALF, default=False),
+    Configuration("lean-fp16", "combined", (Precision("float16"), LeanRuntime()), bound=_HALF, default=False),
+    Configuration("lean-int8", "combined", (Int8Dynamic(), LeanRuntime()), bound=_INT8),
+    Configuration(
+        "lean-int8-prefix", "combined", (Int8Dynamic(), LeanRuntime(prefix_caching=True)), unbounded=_UNTESTED
+    ),
     Configuration(
         "int8-magnitude-30",
         "combined",
         (MagnitudePruning(sparsity=0.3), Int8Dynamic()),
         unbounded=_UNTESTED,
+        default=False,
     ),
-    Configuration("lean", "runtime", (LeanRuntime(),), bound=_SAME),
-    Configuration("lean-bf16", "runtime", (Precision("bfloat16"), LeanRuntime()), bound=_HALF, default=False),
-    Configuration("lean-fp16", "runtime", (Precision("float16"), LeanRuntime()), bound=_HALF, default=False),
-    Configuration("lean-int8", "runtime", (Int8Dynamic(), LeanRuntime()), bound=_INT8),
 )
 
 

@@ -4,12 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from leanner.passes.precision import Precision
 from leanner.passes.protocol import NotRunnable
 from leanner.passes.protocol import Particular
+from leanner.passes.protocol import Pass
 from leanner.passes.protocol import WrongOrder
+from leanner.passes.pruning import MagnitudePruning
+from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
 from leanner.taggers.lean.tagger import LeanTagger
 from leanner.taggers.load import load_tagger
+from leanner.taggers.weights import weights_sha256
 
 
 def test_it_makes_a_lean_tagger_with_its_budget(shaped_file: Path) -> None:
@@ -24,6 +29,25 @@ def test_twice_is_refused(shaped_file: Path) -> None:
         LeanRuntime()(LeanRuntime()(load_tagger(str(shaped_file))))
 
 
+@pytest.mark.parametrize(
+    "late", [Int8Dynamic(), MagnitudePruning(sparsity=0.5), Precision("bfloat16")], ids=lambda step: step.name
+)
+def test_what_changes_weights_comes_before(late: Pass, shaped_file: Path) -> None:
+    tagger = LeanRuntime()(load_tagger(str(shaped_file)))
+    before = weights_sha256(tagger.model)
+    with pytest.raises(WrongOrder, match=f"{late.name} after lean: the tagger has left Flair already"):
+        late(tagger)
+    assert weights_sha256(tagger.model) == before
+
+
+def test_without_a_common_prefix_it_is_not_run(shaped_file: Path) -> None:
+    cached = LeanRuntime(prefix_caching=True)
+    with pytest.raises(NotRunnable) as caught:
+        cached(load_tagger(str(shaped_file)))
+    assert str(caught.value) in cached.refusals("cpu", None)
+    assert str(caught.value) not in LeanRuntime().refusals("cpu", None)
+
+
 def test_what_it_cannot_run_is_one_of_its_refusals(shaped_file: Path) -> None:
     tagger = load_tagger(str(shaped_file))
     tagger.model.use_crf = True  # type: ignore[assignment]
@@ -34,4 +58,4 @@ def test_what_it_cannot_run_is_one_of_its_refusals(shaped_file: Path) -> None:
 
 
 def test_it_describes_itself() -> None:
-    assert LeanRuntime().describe() == {"name": "lean-runtime", "batch_tokens": 2048}
+    assert LeanRuntime().describe() == {"name": "lean-runtime", "batch_tokens": 2048, "prefix_caching": False}

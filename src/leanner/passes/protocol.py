@@ -47,6 +47,16 @@ class Particular(Protocol):
         ...
 
 
+def run_by_flair(tagger: Tagger, name: str) -> None:
+    """Refuse a pass, called ``name``, after one that took the tagger out of Flair: it might miss what that one keeps.
+
+    Raises:
+        WrongOrder: Something else than Flair runs the tagger.
+    """
+    if tagger.runtime != "flair":
+        raise WrongOrder(f"{name} after {tagger.runtime}: the tagger has left Flair already")
+
+
 class NotRunnable(RuntimeError):  # noqa: N818 - it is an outcome of a case, not a mistake
     """A pass cannot run on this machine or device; the case is recorded as ``not-run``."""
 

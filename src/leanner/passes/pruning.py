@@ -8,6 +8,7 @@ from typing import Any
 from typing import Literal
 
 from leanner.passes.protocol import WrongOrder
+from leanner.passes.protocol import run_by_flair
 
 
 if TYPE_CHECKING:
@@ -52,13 +53,14 @@ class MagnitudePruning:
         """Set weights of ``tagger.model`` to zero.
 
         Raises:
-            WrongOrder: The model is quantized already.
+            WrongOrder: The model is quantized already, or has left Flair.
         """
         # The table of configurations is read where torch is not.
         from leanner.passes.int8 import quantized_layers  # noqa: PLC0415
         from leanner.taggers.weights import encoder_linears  # noqa: PLC0415
         from leanner.taggers.weights import linear_weights  # noqa: PLC0415
 
+        run_by_flair(tagger, self.name)
         if next(quantized_layers(tagger.model), None) is not None:
             raise WrongOrder("magnitude pruning after int8: prune the float32 weights, then quantize")
         weights = [linear_weights(module) for _, module in encoder_linears(tagger.model)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from leanner.passes.protocol import WrongOrder
+from leanner.passes.protocol import run_by_flair
 
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Int8Dynamic:
         """Replace the layers of ``tagger.model``.
 
         Raises:
-            WrongOrder: The model is quantized already, or is in half precision.
+            WrongOrder: The model is quantized already, is in half precision, or has left Flair.
         """
         # The table of configurations is read where torch is not.
         import torch  # noqa: PLC0415
@@ -49,6 +50,7 @@ class Int8Dynamic:
         from leanner.passes.int8 import exact_weight_bits  # noqa: PLC0415
         from leanner.passes.int8 import quantized_layers  # noqa: PLC0415
 
+        run_by_flair(tagger, self.name)
         model = tagger.model
         if next(quantized_layers(model), None) is not None:
             raise WrongOrder("int8 twice: the weights are int8 already")

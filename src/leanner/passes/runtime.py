@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from leanner.passes.protocol import NotRunnable
-from leanner.passes.protocol import WrongOrder
+from leanner.passes.protocol import run_by_flair
+from leanner.taggers.lean.support import PREFIX_REASONS
 from leanner.taggers.lean.support import REASONS
 
 
@@ -24,9 +25,13 @@ class LeanRuntime:
 
     Attributes:
         batch_tokens: Sub-tokens in one forward pass.
+        prefix_caching: Whether keys and values of [CLS] and the prompt are computed once, as in
+            Prompt Cache (Gim et al. 2024, MLSys, section 3). The prompt then does not see the
+            sentence, so that F1 may change.
     """
 
     batch_tokens: int = 2048
+    prefix_caching: bool = False
 
     @property
     def name(self) -> str:
@@ -40,7 +45,7 @@ class LeanRuntime:
 
     def describe(self) -> dict[str, Any]:
         """Return ``name`` and the parameters."""
-        return {"name": self.name, "batch_tokens": self.batch_tokens}
+        return {"name": self.name, "batch_tokens": self.batch_tokens, "prefix_caching": self.prefix_caching}
 
     def refusals(self, device: str, gpu: str | None) -> tuple[str, ...]:  # noqa: ARG002 - every device is one to it
         """Return the reasons for which it can be not runnable, as ``NotRunnable`` gives them.
@@ -49,7 +54,7 @@ class LeanRuntime:
             device: Torch device.
             gpu: Name of the GPU, if the device is one.
         """
-        return REASONS
+        return REASONS + PREFIX_REASONS if self.prefix_caching else REASONS
 
     def __call__(self, tagger: Tagger) -> Tagger:
         """Return the lean tagger.
@@ -63,9 +68,9 @@ class LeanRuntime:
         from leanner.taggers.flair import FlairTagger  # noqa: PLC0415
         from leanner.taggers.lean.tagger import LeanTagger  # noqa: PLC0415
 
-        if not isinstance(tagger, FlairTagger):
-            raise WrongOrder(f"{self.name} after {tagger.runtime}: the tagger has left Flair already")
+        run_by_flair(tagger, self.name)
+        assert isinstance(tagger, FlairTagger)
         try:
-            return LeanTagger(tagger, batch_tokens=self.batch_tokens)
+            return LeanTagger(tagger, batch_tokens=self.batch_tokens, prefix_caching=self.prefix_caching)
         except TaggerError as error:
             raise NotRunnable(str(error)) from error

@@ -12,6 +12,7 @@ import torch
 
 from leanner.corpora.load import load_corpus
 from leanner.passes.quantization import Int8Dynamic
+from leanner.taggers.errors import TaggerError
 from leanner.taggers.flair import FlairTagger
 from leanner.taggers.lean.tagger import LeanTagger
 from leanner.taggers.lean.tagger import one_ahead
@@ -67,7 +68,7 @@ def test_the_spans_are_flairs(shaped_file: Path, pooling: str, context: int, tok
 
 
 @pytest.mark.parametrize("options", [{"batch_tokens": 1}, {"batch_tokens": 97}, {"chunk_sentences": 1}])
-def test_batches_and_chunks_change_nothing(shaped_file: Path, options: dict[str, int]) -> None:
+def test_batches_and_chunks_change_nothing(shaped_file: Path, options: dict[str, Any]) -> None:
     expected = list(LeanTagger(shaped(shaped_file)).tag(documents()))
     assert list(LeanTagger(shaped(shaped_file), **options).tag(documents())) == expected
 
@@ -118,6 +119,55 @@ def test_it_keeps_what_the_flair_tagger_was(shaped_file: Path) -> None:
     assert lean.runtime == "lean"
     assert lean.device == torch.device("cpu")
     assert lean.describe()["context_tokens"] == 64
+
+
+def without_context(path: Path) -> FlairTagger:
+    tagger = shaped(path)
+    model: Any = tagger.model
+    model.embeddings.context_length = 0
+    return tagger
+
+
+def test_a_cached_prefix_is_the_prompt_and_what_stands_before_it(shaped_file: Path) -> None:
+    lean = LeanTagger(without_context(shaped_file), prefix_caching=True)
+    tokenizer: Any = lean.model.embeddings.tokenizer  # type: ignore[union-attr]
+    ids = lean._prefix_ids
+    assert ids is not None
+    assert tokenizer.decode(ids) == "[CLS] [ tag cell lines, chemicals, diseases, genes and species ]"
+    assert lean.describe()["prefix_caching"] is True
+
+
+@pytest.mark.parametrize("options", [{"batch_tokens": 1}, {"batch_tokens": 97}, {"chunk_sentences": 1}])
+def test_batches_and_chunks_change_nothing_with_a_cached_prefix(shaped_file: Path, options: dict[str, Any]) -> None:
+    whole = list(LeanTagger(without_context(shaped_file), prefix_caching=True).tag(documents()))
+    parts = LeanTagger(without_context(shaped_file), prefix_caching=True, **options).tag(documents())
+    assert list(parts) == whole
+    assert sum(len(spans) for prediction in whole for spans in prediction) > 20
+
+
+def test_a_cached_prefix_saves_its_positions_and_nearly_keeps_the_spans() -> None:
+    tagger = load_tagger("bundled")
+    corpus = tuple(load_corpus(["bundled"], sentences=100))
+    flair, cached = list(tagger.tag(corpus)), LeanTagger(tagger, prefix_caching=True)
+    counted: list[int] = []
+    cached._encoder.model.embeddings.LayerNorm.register_forward_hook(
+        lambda module, given, result: counted.append(len(result))  # noqa: ARG005 - what torch hands over
+    )
+    pairs = [pair for a, b in zip(cached.tag(corpus), flair, strict=True) for pair in zip(a, b, strict=True)]
+    assert sum(a == b for a, b in pairs) >= 0.9 * len(pairs)
+    assert cached._prefix is not None
+    assert cached._prefix.length == 9
+    chunk = cached._encode(corpus)
+    assert sum(counted) == sum(len(row.ids) - 9 for row in chunk.rows)
+
+
+def test_without_a_common_prefix_none_is_cached(shaped_file: Path) -> None:
+    with pytest.raises(TaggerError, match="context before the prompt"):
+        LeanTagger(shaped(shaped_file), prefix_caching=True)
+    tagger = without_context(shaped_file)
+    tagger.model.augmentation_strategy = None  # type: ignore[assignment]
+    with pytest.raises(TaggerError, match="a tagger without a prompt"):
+        LeanTagger(tagger, prefix_caching=True)
 
 
 def test_a_budget_of_nothing_is_refused(shaped_file: Path) -> None:

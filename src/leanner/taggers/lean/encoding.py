@@ -97,6 +97,11 @@ class Encoder:
             rows.extend(self._rows(np.array(encoding.ids, dtype=np.int64), np.array(numbers, dtype=np.int64)))
         return Chunk(rows, ends, offsets)
 
+    def prefix(self) -> NDArray[np.int64]:
+        """Return the sub-tokens up to the end of the prompt: what rows without context begin with."""
+        (encoding,) = self._encode([self.prompt])
+        return np.array(encoding.ids[:-1], dtype=np.int64)
+
     def _encode(self, inputs: list[list[str]]) -> list[Any]:
         # Flair, which may share it, sets both at every call.
         self.subtokens.no_truncation()

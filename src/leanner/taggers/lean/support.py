@@ -19,6 +19,12 @@ PROMPT: Final = f"a prompt other than Flair's task prompt: {_ADVICE}"
 ENCODER: Final = f"an encoder other than BERT with absolute positions: {_ADVICE}"
 TOKENIZER: Final = f"a tokenizer that is not fast, or adds other than one special token at either end: {_ADVICE}"
 
+NO_PREFIX: Final = "a tagger without a prompt: no prefix to cache"
+CONTEXT: Final = "context before the prompt, another for each sentence: no prefix to cache"
+
+#: Every answer of :func:`reason_against_prefix`.
+PREFIX_REASONS: Final = (NO_PREFIX, CONTEXT)
+
 #: Every answer of :func:`reason_against`.
 REASONS: Final = (
     CRF,
@@ -60,6 +66,13 @@ def reason_against(model: Any) -> str | None:  # noqa: ANN401 - Flair's Sequence
         if is_so:
             return reason
     return None
+
+
+def reason_against_prefix(model: Any) -> str | None:  # noqa: ANN401 - Flair's SequenceTagger
+    """Return why the texts of ``model`` have no common prefix; ``None`` if they have one."""
+    if getattr(model, "augmentation_strategy", None) is None:
+        return NO_PREFIX
+    return CONTEXT if model.embeddings.context_length else None
 
 
 def _is_plain_bert(encoder: Any) -> bool:  # noqa: ANN401 - transformers'

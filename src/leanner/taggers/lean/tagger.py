@@ -19,12 +19,14 @@ import torch
 from leanner.taggers.errors import TaggerError
 from leanner.taggers.lean.batches import token_batches
 from leanner.taggers.lean.bert import PackedBert
+from leanner.taggers.lean.bert import Prefix
 from leanner.taggers.lean.decoding import TagSet
 from leanner.taggers.lean.decoding import spans_of
 from leanner.taggers.lean.encoding import Chunk
 from leanner.taggers.lean.encoding import Encoder
 from leanner.taggers.lean.encoding import Row
 from leanner.taggers.lean.support import reason_against
+from leanner.taggers.lean.support import reason_against_prefix
 from leanner.types import Document
 from leanner.types import Span
 
@@ -47,6 +49,8 @@ class LeanTagger:
         batch_tokens: Sub-tokens in one forward pass.
         chunk_sentences: Sentences that are sorted by length together; no more than two chunks
             of about so many are held in memory.
+        prefix_caching: Whether the prompt is computed once instead of with each sentence. It
+            then does not see the sentence, for which the model was not trained.
 
     Raises:
         TaggerError: The tagger has parts that this runtime does not have.
@@ -54,14 +58,21 @@ class LeanTagger:
 
     runtime = "lean"
 
-    def __init__(self, tagger: FlairTagger, *, batch_tokens: int = 2048, chunk_sentences: int = 1024) -> None:
+    def __init__(
+        self,
+        tagger: FlairTagger,
+        *,
+        batch_tokens: int = 2048,
+        chunk_sentences: int = 1024,
+        prefix_caching: bool = False,
+    ) -> None:
         if min(batch_tokens, chunk_sentences) < 1:
             raise ValueError(
                 f"expected at least one sub-token a batch and one sentence a chunk, "
                 f"found {batch_tokens}, {chunk_sentences}"
             )
         model: Any = tagger.model
-        if (reason := reason_against(model)) is not None:
+        if (reason := reason_against(model) or (reason_against_prefix(model) if prefix_caching else None)) is not None:
             raise TaggerError(reason)
         self.model: torch.nn.Module = tagger.model
         self.name = tagger.name
@@ -78,6 +89,8 @@ class LeanTagger:
         self._encode: Final = Encoder(model.embeddings, prompt, tagger.tokenizer)
         self._encoder: Final = PackedBert(model.embeddings.model)
         self._head: Final[torch.nn.Module] = model.linear
+        self._prefix_ids: Final = self._encode.prefix() if prefix_caching else None
+        self._prefix: Final = None if self._prefix_ids is None else self._cached(self._prefix_ids)
         self._tags: Final = TagSet.of(model.label_dictionary.get_items())
         self._labels: Final = [tagger.label_of.get(name) for name in self._tags.types]
 
@@ -93,6 +106,7 @@ class LeanTagger:
             "batch_tokens": self.batch_tokens,
             "chunk_sentences": self.chunk_sentences,
             "context_tokens": self._encode.context,
+            "prefix_caching": self._prefix is not None,
         }
 
     def tag(self, documents: Iterable[Document]) -> Iterator[Prediction]:
@@ -121,8 +135,10 @@ class LeanTagger:
         with torch.inference_mode():
             # A word of which the tokenizer leaves nothing has a hidden state of zeros, as Flair has it.
             states = torch.zeros(words, self._encoder.model.config.hidden_size, device=self.device, dtype=self._dtype)
-            for batch in token_batches([len(row.ids) for row in chunk.rows], self.batch_tokens):
-                self._run([chunk.rows[number] for number in batch], states)
+            for rows, prefix in self._by_prefix(chunk.rows):
+                held = 0 if prefix is None else prefix.length
+                for batch in token_batches([len(row.ids) - held for row in rows], self.batch_tokens):
+                    self._run([rows[number] for number in batch], states, prefix)
             if self._mean:
                 counts = np.bincount(np.concatenate([row.words for row in chunk.rows]), minlength=words)
                 states /= torch.from_numpy(counts).clamp_(min=1).to(states).unsqueeze(-1)
@@ -131,19 +147,37 @@ class LeanTagger:
             tags[:] = chosen.cpu().numpy()
         return tags
 
-    def _run(self, rows: Sequence[Row], states: torch.Tensor) -> None:
-        lengths = [len(row.ids) for row in rows]
-        begins = np.cumsum([0, *lengths[:-1]])
-        wanted = np.concatenate([row.positions + begin for row, begin in zip(rows, begins, strict=True)])
-        words = np.concatenate([row.words for row in rows])
-        ids = np.concatenate([row.ids for row in rows])
-        device = states.device
+    def _run(self, rows: Sequence[Row], states: torch.Tensor, prefix: Prefix | None) -> None:
+        skipped = 0 if prefix is None else prefix.length
+        lengths = [len(row.ids) - skipped for row in rows]
+        begins = np.cumsum([0, *lengths[:-1]]) - skipped
+        computed = [row.positions >= skipped for row in rows]
+        parts = list(zip(rows, begins, computed, strict=True))
         hidden = self._encoder(
-            torch.from_numpy(ids).to(device, non_blocking=True),
+            _on(states, np.concatenate([row.ids[skipped:] for row in rows])),
             lengths,
-            torch.from_numpy(wanted).to(device, non_blocking=True),
+            _on(states, np.concatenate([row.positions[those] + begin for row, begin, those in parts])),
+            prefix,
         )
-        states.index_add_(0, torch.from_numpy(words).to(device, non_blocking=True), hidden)
+        states.index_add_(0, _on(states, np.concatenate([row.words[those] for row, _, those in parts])), hidden)
+        if prefix is not None:
+            positions = np.concatenate([row.positions[~those] for row, _, those in parts])
+            words = np.concatenate([row.words[~those] for row, _, those in parts])
+            states.index_add_(0, _on(states, words), prefix.hidden[_on(states, positions)])
+
+    def _cached(self, ids: NDArray[np.int64]) -> Prefix:
+        with torch.inference_mode():
+            return self._encoder.prefix(torch.from_numpy(ids).to(self.device))
+
+    def _by_prefix(self, rows: Sequence[Row]) -> Iterator[tuple[Sequence[Row], Prefix | None]]:
+        """Yield the rows that begin with the cached prefix, and those that do not: later windows of a long text."""
+        ids = self._prefix_ids
+        if ids is None:
+            yield rows, None
+            return
+        begin = [np.array_equal(row.ids[: len(ids)], ids) for row in rows]
+        yield [row for row, does in zip(rows, begin, strict=True) if does], self._prefix
+        yield [row for row, does in zip(rows, begin, strict=True) if not does], None
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -173,6 +207,10 @@ class LeanTagger:
                 sentences.append(tuple(sorted(spans)))
                 begin = end
             yield tuple(sentences)
+
+
+def _on(states: torch.Tensor, values: NDArray[np.int64]) -> torch.Tensor:
+    return torch.from_numpy(values).to(states.device, non_blocking=True)
 
 
 def one_ahead(items: Iterable[_Given], make: Callable[[_Given], _Made]) -> Iterator[_Made]:
