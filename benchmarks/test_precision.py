@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from leanner.measure.timing import Stopwatch
 
 
-@pytest.mark.leanner(family="precision")
+@pytest.mark.cases(family="precision")
 def test_case(case: Case, benchmark: Stopwatch) -> None:
     record = case.measure(benchmark)
     assert case.holds(record), " ".join(record.reasons)

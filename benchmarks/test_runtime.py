@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from leanner.measure.timing import Stopwatch
 
 
-@pytest.mark.leanner(family="runtime")
+@pytest.mark.cases(family="runtime")
 def test_case(case: Case, benchmark: Stopwatch) -> None:
     record = case.measure(benchmark)
     assert case.holds(record), " ".join(record.reasons)

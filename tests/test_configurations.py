@@ -78,10 +78,10 @@ def test_passes_are_described_as_json_with_their_name(configuration: Configurati
 
 
 def test_the_bounds_of_the_main_job() -> None:
-    assert all((b.real, b.bundled) == (0.2, 1.0) for b in (named("bf16").bound, named("fp16").bound) if b)
-    int8 = named("int8").bound
-    assert int8 is not None
-    assert (int8.real, int8.bundled) == (1.0, 2.0)
+    bounds = {name: named(name).bound for name in ("bf16", "fp16", "int8")}
+    found = {name: bound and (bound.real, bound.bundled) for name, bound in bounds.items()}
+
+    assert found == {"bf16": (0.2, 1.0), "fp16": (0.2, 1.0), "int8": (1.0, 2.0)}
 
 
 def test_only_the_baseline_changes_nothing() -> None:

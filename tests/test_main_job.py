@@ -33,7 +33,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def main_job(tmp_path_factory: pytest.TempPathFactory, shaped_file: Path, corpora: Path) -> Finished:
-    wanted = ("-k", "fp32 or (int8 and not magnitude) or fp16", "-rs", f"--leanner-tagger={shaped_file}")
+    wanted = ("-k", "fp32 or (int8 and not magnitude and not prefix) or fp16", "-rs", f"--leanner-tagger={shaped_file}")
     return run_as_a_user(tmp_path_factory.mktemp("main"), *arguments(corpora, *wanted))
 
 
@@ -44,7 +44,7 @@ def int8(main_job: Finished) -> Record:
 
 def test_it_ends_well(main_job: Finished) -> None:
     assert main_job.rc == 0, main_job.output
-    assert "2 passed, 1 skipped" in main_job.output
+    assert "3 passed, 1 skipped" in main_job.output
 
 
 def test_the_terminal_shows_progress_table_answer_and_where_the_report_is(main_job: Finished) -> None:
@@ -194,7 +194,20 @@ def test_what_cannot_run_is_in_the_report_with_its_reason(main_job: Finished) ->
     assert {bench["extra_info"]["leanner"]["configuration"] for bench in main_job.report["benchmarks"]} == {
         "fp32",
         "int8",
+        "lean-int8",
     }
+
+
+def test_a_case_says_what_ran_it(main_job: Finished) -> None:
+    found = records(main_job.report)
+
+    assert {name: record["runtime"] for name, record in found.items() if record["runtime"]} == {
+        "fp32": "flair",
+        "fp16": "flair",
+        "int8": "flair",
+        "lean-int8": "lean",
+    }
+    assert found["lean-int8"]["passes"][-1]["name"] == "lean-runtime"
 
 
 def test_the_same_seed_gives_the_same_spans_and_f1(
@@ -204,7 +217,10 @@ def test_the_same_seed_gives_the_same_spans_and_f1(
 
     result = pytester.runpytest_inprocess(
         *arguments(
-            corpora, "-k", "int8 and not magnitude", f"--leanner-tagger={shaped_file}", "--benchmark-json=again.json"
+            corpora,
+            *("-k", "int8 and not magnitude and not lean-int8"),
+            f"--leanner-tagger={shaped_file}",
+            "--benchmark-json=again.json",
         )
     )
     assert result.ret == 0

@@ -291,7 +291,7 @@ def test_a_project_without_cases_is_left_alone(pytester: pytest.Pytester) -> Non
 def test_markers_are_registered(pytester: pytest.Pytester) -> None:
     text = pytester.runpytest_inprocess("--markers").stdout.str()
 
-    assert "@pytest.mark.leanner(family)" in text
+    assert "@pytest.mark.cases(family)" in text
     assert "@pytest.mark.gpu" in text
     assert "@pytest.mark.overhead" in text
 
@@ -304,7 +304,7 @@ def test_a_case_may_live_in_a_project_of_its_own(cases: Cases) -> None:
         """
         import pytest
 
-        @pytest.mark.leanner(family="baseline")
+        @pytest.mark.cases(family="baseline")
         def test_mine(case, benchmark, merged_corpus, energy_meter, tagger):
             assert merged_corpus.info.articles == 24
             assert len(list(tagger.tag(merged_corpus.documents))) == 24

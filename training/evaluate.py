@@ -2,7 +2,7 @@
 
 First BioRED's test part and tmVar 3.0 as ``leanner score`` does it: exact character spans of
 the files as they are. Then every corpus as the cases score it: merged, overlaps resolved, on
-the labels that it annotates. The tagger is the shipped one, run by Flair in fp32.
+the labels that it annotates. The tagger is run by Flair in fp32.
 """
 
 from __future__ import annotations
@@ -81,9 +81,10 @@ def main() -> None:
     """Parse the command line and print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpora", type=Path)
+    parser.add_argument("--tagger", type=Path, help="a folder that pack.py wrote; what is shipped by default")
     parser.add_argument("--files-only", action="store_true", help="leave the merged corpora out: they take minutes")
     arguments = parser.parse_args()
-    tagger = load_bundled(mini_batch_size=16)
+    tagger = load_bundled(folder=arguments.tagger, mini_batch_size=16)
     print_table(on_files(tagger, arguments.corpora))
     if not arguments.files_only:
         print_table(on_merged(tagger, str(arguments.corpora)))

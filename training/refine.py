@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -37,6 +38,7 @@ from leanner.taggers.bundled import DELTA
 from leanner.taggers.bundled import base_weights
 from leanner.taggers.delta import apply_delta
 from leanner.types import Label
+from running import CHECKPOINT
 from running import Run
 from running import begin
 from running import command_line
@@ -48,7 +50,7 @@ from train import hide
 from train import partial_label_loss
 
 
-HIDDEN = 0.2  # share of the words' sub-tokens that is masked for the student
+HIDDEN = 0.2  # share of the words' first sub-tokens that is masked for the student
 SWAPPED = 0.5  # share of the mentions that is swapped for another, in every corpus
 CONSISTENCY = 30.0  # weight of the divergence
 PARTS = 4  # of an epoch; a checkpoint after each
@@ -129,8 +131,29 @@ def taught(teacher: WordTagger, ids: Tensor, mask: Tensor, first: Tensor, allowe
     return scores
 
 
-def refine(corpora: Path, start: Path, out: Path, *, epochs: int, peak: float, seed: int, budget: int) -> None:
-    """Train for ``epochs``; write a checkpoint and the mean of the weights, ``tagger-N.pt``, after each part."""
+def refine(
+    corpora: Path,
+    start: Path,
+    out: Path,
+    *,
+    epochs: int,
+    peak: float,
+    seed: int,
+    budget: int,
+    parts: int | None = None,
+) -> None:
+    """Train for ``epochs``; write a checkpoint and the mean of the weights, ``tagger-N.pt``, after each part.
+
+    Args:
+        corpora: Has ``training/`` and ``tmvar3/pmids_all_500.txt``.
+        start: Weights of the first stage, or a folder that ``pack.py`` wrote.
+        out: Gets checkpoint and weights.
+        epochs: Over which the learning rate goes down.
+        peak: Highest learning rate.
+        seed: Of examples, masks and dropout.
+        budget: Sub-tokens in a batch.
+        parts: After how many parts to stop; ``None`` for all.
+    """
     torch.manual_seed(seed)
     tokenizer = AutoTokenizer.from_pretrained(get_model_path())  # type: ignore[no-untyped-call]
     sources = tuple(replace(source, swapped=SWAPPED) for source in SOURCES)
@@ -142,7 +165,7 @@ def refine(corpora: Path, start: Path, out: Path, *, epochs: int, peak: float, s
         {"params": list(model.further.parameters()), "lr": 1e-3},
     ]
     run = Run(model, groups, peak=peak, steps=len(batches.epoch(0)) * epochs)
-    checkpoint = out / "checkpoint.pt"
+    checkpoint = out / CHECKPOINT
     done = run.resume(checkpoint)
     for epoch in range(epochs):
         drawn = batches.epoch(epoch)
@@ -150,6 +173,8 @@ def refine(corpora: Path, start: Path, out: Path, *, epochs: int, peak: float, s
         for part, (since, until) in enumerate(pairwise(edges), start=epoch * PARTS):
             if part < done:
                 continue
+            if part == parts:
+                return
             model.train()
             began, totals, seen = time.perf_counter(), torch.zeros(3), 0
             for step, batch in enumerate(drawn[since:until]):
@@ -174,11 +199,12 @@ def refine(corpora: Path, start: Path, out: Path, *, epochs: int, peak: float, s
             run.save(checkpoint, part + 1)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and train."""
     parser = command_line(__doc__, epochs=1, peak=1.2e-4, seed=21)
     parser.add_argument("--start", type=Path, required=True, help="weights, or a folder that pack.py wrote")
-    arguments = parser.parse_args()
+    parser.add_argument("--parts", type=int, default=None, help="stop after so many quarters of an epoch")
+    arguments = parser.parse_args(argv)
     begin(arguments)
     refine(
         arguments.corpora,
@@ -188,6 +214,7 @@ def main() -> None:
         peak=arguments.peak,
         seed=arguments.seed,
         budget=arguments.budget,
+        parts=arguments.parts,
     )
 
 

@@ -18,7 +18,9 @@ from leanner.taggers.bundled import ABOUT
 
 MEAN_EVERY = 4  # steps between two updates of the running mean of the weights
 RECIPE = "recipe.json"
-PATHS = frozenset({"corpora", "out", "threads"})
+CHECKPOINT = "checkpoint.pt"
+# That change nothing about the weights: which of the parts is taken stands in their name.
+IRRELEVANT = frozenset({"corpora", "out", "threads", "parts"})
 
 
 class Run:
@@ -86,14 +88,25 @@ def command_line(description: str | None, *, epochs: int, peak: float, seed: int
 
 
 def begin(arguments: argparse.Namespace) -> None:
-    """Set the number of threads, and leave the arguments beside what will be trained."""
+    """Set the number of threads, and leave the arguments beside what will be trained.
+
+    Raises:
+        SystemExit: The folder holds a run with other ones.
+    """
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    given = {name: value for name, value in vars(arguments).items() if name not in PATHS}
+    file = arguments.out / RECIPE
+    given = {name: value for name, value in vars(arguments).items() if name not in IRRELEVANT}
     if "start" in given:
         given["start"] = recipe_of(arguments.start)
-    (arguments.out / RECIPE).write_text(json.dumps(given, indent=1))
+    if (arguments.out / CHECKPOINT).exists() and (before := json.loads(file.read_text(encoding="utf-8"))) != given:
+        names = sorted(name for name in given.keys() | before.keys() if given.get(name) != before.get(name))
+        raise SystemExit(
+            f"{arguments.out} holds a run with another {', '.join(names)}: expected {before}, found {given}; "
+            "name another folder, or take that one away"
+        )
+    file.write_text(json.dumps(given, indent=1), encoding="utf-8")
 
 
 def recipe_of(path: Path) -> dict[str, Any]:
@@ -101,10 +114,14 @@ def recipe_of(path: Path) -> dict[str, Any]:
 
     Args:
         path: Weights of ``train.py`` or ``refine.py``, or a folder that ``pack.py`` wrote.
+
+    Raises:
+        SystemExit: It is not there.
     """
     if path.is_dir():
         packed: dict[str, Any] = json.loads((path / ABOUT).read_text(encoding="utf-8"))["recipe"]
         return packed
     file = path.with_name(RECIPE)
-    arguments = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return {"weights": path.stem, **arguments}
+    if not file.exists():
+        raise SystemExit(f"expected {file}, the recipe of {path.name}, found none: name weights as training left them")
+    return {"weights": path.stem, **json.loads(file.read_text(encoding="utf-8"))}

@@ -10,6 +10,7 @@ import random
 import time
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,14 @@ from examples import Example
 from examples import Source
 from examples import documents
 from examples import examples
+from running import CHECKPOINT
 from running import Run
 from running import begin
 from running import command_line
 
 
 LONGEST = 256  # sub-tokens; what is longer is cut, in training only
-HIDDEN = 0.08  # share of the words' sub-tokens that is masked, so that context must help
+HIDDEN = 0.08  # share of the words' first sub-tokens that is masked, so that context must help
 ROWS = 9_000  # word embeddings that are trained: the most frequent sub-tokens of the training text
 FURTHER_WEIGHT = 0.3  # of the second head's loss
 
@@ -211,7 +213,7 @@ def train(corpora: Path, out: Path, *, epochs: int, peak: float, seed: int, budg
         {"params": [*model.linear.parameters(), *model.further.parameters()], "lr": 1e-3},
     ]
     run = Run(model, groups, peak=peak, steps=len(first_epoch) * epochs)
-    checkpoint = out / "checkpoint.pt"
+    checkpoint = out / CHECKPOINT
     for epoch in range(run.resume(checkpoint), epochs):
         model.train()
         began, total, seen = time.perf_counter(), 0.0, 0
@@ -231,13 +233,13 @@ def train(corpora: Path, out: Path, *, epochs: int, peak: float, seed: int, budg
                     f"epoch {epoch} step {step + 1}/{len(drawn)} loss {total / (step + 1):.4f} {rate:.0f} tok/s",
                     flush=True,
                 )
-        run.save(checkpoint, epoch + 1)
         torch.save(run.mean.module.shipped(), out / "tagger.pt")  # type: ignore[operator]
+        run.save(checkpoint, epoch + 1)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and train."""
-    arguments = command_line(__doc__, epochs=6, peak=2e-4, seed=1).parse_args()
+    arguments = command_line(__doc__, epochs=6, peak=2e-4, seed=1).parse_args(argv)
     begin(arguments)
     train(
         arguments.corpora,

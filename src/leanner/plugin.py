@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from leanner.measure.session import Session
 
 
-MARKER: Final = "leanner"
+MARKER: Final = "cases"
 CASE: Final = "case"
 JSON_REPORT: Final = pytest.StashKey[JsonReport]()
 _NOT_SIDE_BY_SIDE: Final = (
@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, read the options, and take charge of the JSON before pytest-benchmark looks at it."""
-    config.addinivalue_line("markers", "leanner(family): a case for each configuration of this family")
+    config.addinivalue_line("markers", "cases(family): a case for each configuration of this family")
     config.addinivalue_line("markers", "gpu: runs on a CUDA device")
     config.addinivalue_line("markers", "overhead: what measuring itself costs; runs with -m overhead alone")
     config.stash[OPTIONS] = read_options(config)

@@ -49,7 +49,10 @@ if TYPE_CHECKING:
 
 
 BOUND = Bound(7.0, 7.0, "a made-up promise")
-FAMILIES = ("baseline", "precision", "quantization", "pruning", "combined")
+FAMILIES = tuple(dict.fromkeys(c.family for c in configurations.CONFIGURATIONS))
+#: Cases of a run without ``-k``, and those that ``--leanner-all`` adds.
+DEFAULT = tuple(c.name for c in configurations.CONFIGURATIONS if c.default)
+OTHERS = tuple(c.name for c in configurations.CONFIGURATIONS if not c.default)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bench import strict_json
+from check.reports import DEFAULT
 from check.reports import case
 from check.reports import node
 from check.test_leftovers import take_out
@@ -85,7 +86,7 @@ def test_all_records_edited_at_once(folder: Path) -> None:
             record["environment"]["threads"] = 64
         report["machine_info"]["leanner"]["threads"] = 64
 
-    assert len(found_in(folder, change)) == 10
+    assert len(found_in(folder, change)) == len(DEFAULT)
 
 
 def test_other_options(folder: Path) -> None:

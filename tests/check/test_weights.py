@@ -45,6 +45,16 @@ def found(run: Run, tagger: str = "fake", **records: CaseRecord) -> list[str]:
     return [str(problem) for problem in weights.problems(given)]
 
 
+@pytest.mark.parametrize("name", ["bf16", "lean-runtime"])
+def test_a_pass_that_adds_no_numbers_leaves_those_of_the_tagger(pair: Run, name: str) -> None:
+    record = pair.records[BF16]
+    assert record.memory is not None
+    fewer = replace(record.memory, weights_mb=0.001, weights_by_dtype_mb={"float32": 0.001})
+    (problem,) = found(pair, a=replace(record, passes=({"name": name},), memory=fewer, flops=None, sparsity=None))
+
+    assert problem.startswith("a: memory.weights_by_dtype_mb: expected the bytes of ")
+
+
 def pruned(record: CaseRecord, asked: float, there: float, tagger: TaggerInfo | None = None) -> CaseRecord:
     """Return a record of a pruned case."""
     step = {**PRUNING, "sparsity": asked}

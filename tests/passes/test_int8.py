@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import timeit
+
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch import nn
@@ -90,6 +94,7 @@ def test_a_token_does_not_depend_on_its_neighbours(*, packed: bool) -> None:
 
 
 @pytest.mark.skipif(not has_onednn(), reason="no oneDNN kernel here")
+@settings(deadline=None)  # a kernel is compiled for each new shape
 @given(SEEDS, SIZES)
 def test_the_kernels_agree(seed: int, sizes: tuple[int, int, int]) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -100,6 +105,17 @@ def test_the_kernels_agree(seed: int, sizes: tuple[int, int, int]) -> None:
     packed, plain = (Int8Linear(linear, packed=p, weight_bits=bits) for p in (True, False))
     assert torch.equal(packed.weights(), plain.weights())
     torch.testing.assert_close(packed(x), plain(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("packed", KERNELS)
+def test_no_kernel_is_the_reference_implementation(*, packed: bool) -> None:
+    # oneDNN's multiplies number by number, some 1,000 times slower, and is taken silently where no other one fits.
+    generator = torch.Generator().manual_seed(7)
+    linear = linear_of(384, 1536, generator)
+    layer = Int8Linear(linear, packed=packed, weight_bits=exact_bits(packed=packed))
+    x = torch.randn(256, 384, generator=generator)
+    fastest = {module: min(timeit.repeat(partial(module, x), number=1, repeat=5)) for module in (linear, layer)}
+    assert fastest[layer] < 30 * fastest[linear]
 
 
 def test_a_kernel_that_saturates_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

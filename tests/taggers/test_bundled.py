@@ -16,6 +16,9 @@ from torch import Tensor
 from transformers import AutoTokenizer
 from transformers import BertModel
 
+from leanner.corpora.load import load_corpus
+from leanner.scoring.counts import count_matches
+from leanner.scoring.f1 import f1_scores
 from leanner.taggers import bundled
 from leanner.taggers.bundled import load_bundled
 from leanner.taggers.delta import apply_delta
@@ -158,3 +161,14 @@ def test_the_packages_files_are_small_and_no_pickle() -> None:
     assert {file.name for file in folder.iterdir()} >= {bundled.ABOUT, bundled.DELTA}
     assert sum(file.stat().st_size for file in folder.iterdir()) < 16 * 1024 * 1024
     assert not [file for file in folder.iterdir() if file.suffix in (".pt", ".bin", ".pkl")]
+
+
+def test_the_f1_of_the_model_card() -> None:
+    card_file = Path(bundled.__file__).with_suffix("") / "MODEL_CARD.md"
+    rows = [line.split("|") for line in card_file.read_text(encoding="utf-8").splitlines()]
+    card = {row[1].strip(): [float(cell) for cell in row[2:5]] for row in rows if len(row) == 9 and row[1] == " all "}
+    corpus = load_corpus(["bundled"])
+    scores = f1_scores(count_matches(corpus, load_bundled().tag(corpus)))
+    # Within a mention of 1,200: processors add in other orders, and a word between two tags may fall either way.
+    found = [scores.to_dict()[name] for name in ("micro", "precision", "recall")]
+    assert found == pytest.approx(card["all"], abs=1e-3)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -67,14 +68,24 @@ def test_what_is_packed_is_what_is_loaded(tuned: Path, tmp_path: Path, capsys: p
 def test_what_is_too_large_is_refused(tuned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LARGEST", 1_000_000)
 
-    with pytest.raises(SystemExit, match=r"expected at most 1000000 bytes, found \d+ in .*delta\.safetensors"):
-        pack([tuned], tmp_path / "packed")
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    (packed / "tagger.json").write_text("what is there")
+    with pytest.raises(SystemExit, match=r"expected at most 1000000 bytes, found \d+: delta\.safetensors and"):
+        pack([tuned], packed)
+    assert [path.name for path in packed.iterdir()] == ["tagger.json"]
+    assert (packed / "tagger.json").read_text() == "what is there"
 
 
-def test_of_several_the_mean_is_packed_with_the_bias_of_outside(tuned: Path, tmp_path: Path) -> None:
+def test_of_several_the_mean_is_packed_with_the_bias_of_outside(
+    tuned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weights = torch.load(tuned, weights_only=True)
-    torch.save({name: value + 2e-3 for name, value in weights.items()}, tmp_path / "other.pt")
-    mean = mean_weights([tuned, tmp_path / "other.pt"], 0.5)
+    other = tmp_path / "other" / "tagger-2.pt"
+    other.parent.mkdir()
+    torch.save({name: value + 2e-3 for name, value in weights.items()}, other)
+    other.with_name("recipe.json").write_text(json.dumps({"seed": 2}))
+    mean = mean_weights([tuned, other], 0.5)
 
     assert mean.keys() == weights.keys()
     bias = weights["linear.bias"] + 1e-3
@@ -82,3 +93,24 @@ def test_of_several_the_mean_is_packed_with_the_bias_of_outside(tuned: Path, tmp
     assert torch.allclose(mean["linear.bias"], bias)
     name = "encoder.layer.0.output.dense.weight"
     assert torch.allclose(mean[name], weights[name] + 1e-3, atol=1e-6)
+    # A change of every embedding is more than what is shipped.
+    monkeypatch.setattr(module, "LARGEST", 32 * 1024 * 1024)
+    pack([tuned, other], tmp_path / "packed", 0.5)
+    about = json.loads((tmp_path / "packed" / "tagger.json").read_text())
+    assert about["recipe"] == {
+        "mean_of": [
+            {"weights": "tagger", "seed": 1, "epochs": 6, "budget": 64},
+            {"weights": "tagger-2", "seed": 2},
+        ],
+        "added_to_bias_of_O": 0.5,
+    }
+    head: Any = load_bundled(folder=tmp_path / "packed").model.state_dict()["linear.bias"]
+    assert torch.equal(head, mean["linear.bias"])
+
+
+def test_weights_of_different_models_have_no_mean(tuned: Path, tmp_path: Path) -> None:
+    weights = torch.load(tuned, weights_only=True)
+    torch.save(weights | {"more": torch.zeros(1)}, tmp_path / "more.pt")
+
+    with pytest.raises(SystemExit, match=r"expected .*more\.pt to hold the weights that .*tagger\.pt holds"):
+        mean_weights([tuned, tmp_path / "more.pt"])

@@ -119,9 +119,9 @@ def start(corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return out / "tagger.pt"
 
 
-def run(corpora: Path, start: Path, out: Path) -> dict[str, torch.Tensor]:
+def run(corpora: Path, start: Path, out: Path, parts: int | None = None) -> dict[str, torch.Tensor]:
     out.mkdir(exist_ok=True)
-    refine(corpora, start, out, epochs=1, peak=1e-3, seed=1, budget=32)
+    refine(corpora, start, out, epochs=1, peak=1e-3, seed=1, budget=32, parts=parts)
     weights: dict[str, torch.Tensor] = torch.load(out / "tagger-4.pt", weights_only=True)
     return weights
 
@@ -155,3 +155,14 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
     assert parts.keys() == whole.keys()
     assert all(torch.equal(parts[name], whole[name]) for name in whole)
     assert not all(torch.equal(after_two[name], whole[name]) for name in whole)
+
+
+def test_it_stops_after_so_many_parts_and_goes_on_from_there(corpora: Path, start: Path, tmp_path: Path) -> None:
+    whole = run(corpora, start, tmp_path / "whole")
+    (tmp_path / "half").mkdir()
+    with pytest.raises(FileNotFoundError, match="tagger-4"):
+        run(corpora, start, tmp_path / "half", parts=2)
+
+    assert sorted(path.name for path in (tmp_path / "half").glob("tagger-*")) == ["tagger-1.pt", "tagger-2.pt"]
+    rest = run(corpora, start, tmp_path / "half")
+    assert all(torch.equal(rest[name], whole[name]) for name in whole)

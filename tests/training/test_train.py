@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from examples import TAGS
+from running import Run
 from train import Batches
 from train import collate
 from train import hide
@@ -103,15 +104,15 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
 ) -> None:
     whole = run(corpora, tmp_path / "whole")
 
-    epoch = Batches.epoch
+    save = Run.save
 
-    def stop_at_the_second(self: Batches, number: int) -> Any:  # noqa: ANN401 - as it is
-        if number == 1:
+    def stop_after_the_first(self: Run, checkpoint: Path, done: int) -> None:
+        save(self, checkpoint, done)
+        if done == 1:
             raise KeyboardInterrupt
-        return epoch(self, number)
 
     with monkeypatch.context() as context:
-        context.setattr(Batches, "epoch", stop_at_the_second)
+        context.setattr(Run, "save", stop_after_the_first)
         with pytest.raises(KeyboardInterrupt):
             run(corpora, tmp_path / "parts")
     after_one = torch.load(tmp_path / "parts" / "tagger.pt", weights_only=True)

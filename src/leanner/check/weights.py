@@ -26,7 +26,7 @@ _BUNDLED: Final = "bundled"
 #: Bytes of a number, by dtype.
 _BYTES: Final = {"float64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "bool": 1}
 #: Passes that leave as many numbers as there were; others add scales.
-_KEEPING: Final = frozenset({"bf16", "fp16", "magnitude-pruning"})
+_KEEPING: Final = frozenset({"bf16", "fp16", "magnitude-pruning", "lean-runtime"})
 _PRUNING: Final = "magnitude-pruning"
 #: How far the share of zeros that are there may lie from that asked for: small weights become zero as int8, too.
 _ZEROS: Final = 0.01

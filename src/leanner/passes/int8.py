@@ -25,6 +25,8 @@ from torch import nn
 WEIGHT_BITS: Final = (8, 7)
 
 _TINY: Final = 1e-30
+#: What makes an int8 value a uint8 one; for oneDNN its zero point.
+_SHIFT: Final = 128
 
 
 def quantize_rows(values: Tensor, bits: int = 8) -> tuple[Tensor, Tensor]:
@@ -96,8 +98,11 @@ class Int8Linear(nn.Module):
         if self._packed is None:
             result = _int_mm(tokens, self._rows) * self.scale
         else:
+            # Without AMX, x86 multiplies unsigned by signed bytes only: oneDNN has no fast kernel for two signed ones.
+            shifted = tokens.view(torch.uint8).bitwise_xor_(_SHIFT)
             result = torch.ops.onednn.qlinear_pointwise(
-                tokens, 1.0, 0, self._packed, self.scale, self._zero_points, None, 1.0, 0, torch.float32, "none", [], ""
+                *(shifted, 1.0, _SHIFT, self._packed, self.scale, self._zero_points, None),
+                *(1.0, 0, torch.float32, "none", [], ""),
             )
         result = result.mul_(scale)
         if self.bias is not None:

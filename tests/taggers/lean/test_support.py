@@ -50,8 +50,16 @@ def test_other_embeddings_and_tokenizers_are_refused(shaped_file: Path) -> None:
     class Slow:
         is_fast = False
 
-    embeddings.tokenizer = Slow()
-    assert support.reason_against(model) == support.TOKENIZER
+    class WithoutSeparator:
+        is_fast = True
+
+        @staticmethod
+        def build_inputs_with_special_tokens(ids: list[int]) -> list[int]:
+            return [101, *ids]
+
+    for tokenizer in (Slow(), WithoutSeparator()):
+        embeddings.tokenizer = tokenizer
+        assert support.reason_against(model) == support.TOKENIZER
     del model.embeddings
     model.embeddings = GPT2Model()
     assert support.reason_against(model) == support.NO_TRANSFORMER

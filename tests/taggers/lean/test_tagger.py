@@ -175,6 +175,12 @@ def test_a_budget_of_nothing_is_refused(shaped_file: Path) -> None:
         LeanTagger(shaped(shaped_file), batch_tokens=0)
 
 
+def test_a_single_one_is_made_without_a_thread() -> None:
+    names = list(one_ahead(["only"], lambda _: threading.current_thread().name))
+    assert names == [threading.current_thread().name]
+    assert list(one_ahead([], str)) == []
+
+
 def test_one_is_made_ahead_and_an_error_is_not_lost() -> None:
     second = threading.Event()
 

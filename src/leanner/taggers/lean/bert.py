@@ -5,7 +5,7 @@ in ByteTransformer (Zhai et al. 2023, IPDPS, section III-D, packing). Attention 
 rows of equal length at a time, without a mask. The last layer stops at the positions that
 are wanted. Layers are called as modules: quantized and pruned ones work as they are.
 
-A :class:`Prefix` holds what every row begins with. Its positions attend to themselves only,
+A :class:`CachedPrefix` holds what every row begins with. Its positions attend to themselves only,
 as in Prompt Cache (Gim et al. 2024, MLSys, section 3), so that keys and values are the same
 for every row and are computed once. An encoder was not trained so: its other positions see
 a prefix that has not seen them.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Prefix:
+class CachedPrefix:
     """Positions that rows begin with, computed once.
 
     Attributes:
@@ -61,7 +61,9 @@ class PackedBert:
         self._embeddings: Any = model.embeddings
         self._layers: list[Any] = list(model.encoder.layer)
 
-    def __call__(self, ids: Tensor, lengths: Sequence[int], wanted: Tensor, prefix: Prefix | None = None) -> Tensor:
+    def __call__(
+        self, ids: Tensor, lengths: Sequence[int], wanted: Tensor, prefix: CachedPrefix | None = None
+    ) -> Tensor:
         """Return the hidden states of the last layer at the wanted positions.
 
         *Shapes:* ``ids`` ``(positions,)``, the rows behind each other; ``wanted`` ``(n,)`` indices
@@ -84,7 +86,7 @@ class PackedBert:
             hidden = _finish(layer, attended, hidden)
         return hidden
 
-    def prefix(self, ids: Tensor) -> Prefix:
+    def prefix(self, ids: Tensor) -> CachedPrefix:
         """Return what rows that begin with ``ids`` need of them.
 
         *Shapes:* ``ids`` ``(length,)``.
@@ -97,7 +99,7 @@ class PackedBert:
             keys.append(attention.key(hidden).view(len(ids), self.heads, -1).transpose(0, 1))
             values.append(attention.value(hidden).view(len(ids), self.heads, -1).transpose(0, 1))
             hidden = _finish(layer, self._attend(attention, hidden, runs, None), hidden)
-        return Prefix(tuple(keys), tuple(values), hidden)
+        return CachedPrefix(tuple(keys), tuple(values), hidden)
 
     def _embed(self, ids: Tensor, runs: Sequence[tuple[int, int]], begin: int) -> Tensor:
         positions = torch.cat(

@@ -81,4 +81,8 @@ def _is_plain_bert(encoder: Any) -> bool:  # noqa: ANN401 - transformers'
 
 
 def _is_fast_and_bracketed(tokenizer: Any) -> bool:  # noqa: ANN401 - transformers'
-    return bool(tokenizer.is_fast) and tokenizer.build_inputs_with_special_tokens([-1]).index(-1) == 1
+    return bool(tokenizer.is_fast) and [token == -1 for token in tokenizer.build_inputs_with_special_tokens([-1])] == [
+        False,
+        True,
+        False,
+    ]

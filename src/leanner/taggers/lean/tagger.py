@@ -6,8 +6,9 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
-from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from itertools import islice
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -18,8 +19,8 @@ import torch
 
 from leanner.taggers.errors import TaggerError
 from leanner.taggers.lean.batches import token_batches
+from leanner.taggers.lean.bert import CachedPrefix
 from leanner.taggers.lean.bert import PackedBert
-from leanner.taggers.lean.bert import Prefix
 from leanner.taggers.lean.decoding import TagSet
 from leanner.taggers.lean.decoding import spans_of
 from leanner.taggers.lean.encoding import Chunk
@@ -147,7 +148,7 @@ class LeanTagger:
             tags[:] = chosen.cpu().numpy()
         return tags
 
-    def _run(self, rows: Sequence[Row], states: torch.Tensor, prefix: Prefix | None) -> None:
+    def _run(self, rows: Sequence[Row], states: torch.Tensor, prefix: CachedPrefix | None) -> None:
         skipped = 0 if prefix is None else prefix.length
         lengths = [len(row.ids) - skipped for row in rows]
         begins = np.cumsum([0, *lengths[:-1]]) - skipped
@@ -165,11 +166,11 @@ class LeanTagger:
             words = np.concatenate([row.words[~those] for row, _, those in parts])
             states.index_add_(0, _on(states, words), prefix.hidden[_on(states, positions)])
 
-    def _cached(self, ids: NDArray[np.int64]) -> Prefix:
+    def _cached(self, ids: NDArray[np.int64]) -> CachedPrefix:
         with torch.inference_mode():
             return self._encoder.prefix(torch.from_numpy(ids).to(self.device))
 
-    def _by_prefix(self, rows: Sequence[Row]) -> Iterator[tuple[Sequence[Row], Prefix | None]]:
+    def _by_prefix(self, rows: Sequence[Row]) -> Iterator[tuple[Sequence[Row], CachedPrefix | None]]:
         """Yield the rows that begin with the cached prefix, and those that do not: later windows of a long text."""
         ids = self._prefix_ids
         if ids is None:
@@ -215,12 +216,16 @@ def _on(states: torch.Tensor, values: NDArray[np.int64]) -> torch.Tensor:
 
 def one_ahead(items: Iterable[_Given], make: Callable[[_Given], _Made]) -> Iterator[_Made]:
     """Yield ``make(item)`` of each item in order, the next one being made in a thread meanwhile."""
+    remaining = iter(items)
+    begin = list(islice(remaining, 2))
+    if len(begin) < 2:
+        # A thread would only delay a single one.
+        yield from map(make, begin)
+        return
     with ThreadPoolExecutor(1, "leanner-encode") as pool:
-        waiting: Future[_Made] | None = None
-        for item in items:
+        waiting = pool.submit(make, begin[0])
+        for item in chain(begin[1:], remaining):
             following = pool.submit(make, item)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = following
-        if waiting is not None:
             yield waiting.result()
+            waiting = following
+        yield waiting.result()
