@@ -78,7 +78,7 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     (
         "round-sentences",
         int,
-        256,
+        160,
         "a round tags whole articles with about this many sentences of the corpus; F1 is of all; 0: all of it",
     ),
     ("seed", int, 0, "seed of the samples (corpus, rounds, latency) and of the bootstrap"),
@@ -88,7 +88,7 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     ("interval", float, 0.1, "seconds between two samples of power and memory"),
     ("device", str, "auto", "where cases run: cpu, cuda, or auto (cpu; with -m gpu cuda)"),
     ("batch-size", int, 32, "mini-batch size that Flair's predict is given"),
-    ("seconds", float, 30.0, "time for the rounds of one case; never fewer than 10 rounds, nor more than 50"),
+    ("seconds", float, 20.0, "time for the rounds of one case; never fewer than 10 rounds, nor more than 50"),
     ("precision", float, 2.0, "percent to which the interval of the median is to bound it; sets the number of rounds"),
     ("idle", float, 5.0, "seconds of rest around each case whose power is subtracted, where there is a meter"),
     ("interleave", bool, False, "run baseline rounds between a case's rounds, so that drift hits both alike"),
