@@ -159,7 +159,7 @@ def test_help_names_every_option_with_its_default(pytester: pytest.Pytester) -> 
 
     for name, *_ in (*WRITTEN, *FLAGS):
         assert f"--leanner-{name}" in words
-    assert "(default: 30.0)" in words
+    assert "(default: 20.0)" in words
     assert "(default: auto)" in words
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Final
-from typing import Literal
 
 from leanner.passes.precision import Precision
-from leanner.passes.pruning import MagnitudePruning
+from leanner.passes.pruning.magnitude import MagnitudePruning
+from leanner.passes.pruning.second_order import SecondOrderPruning
+from leanner.passes.pruning.wanda import WandaPruning
 from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
+from leanner.passes.static import Int8Static
 
 
 if TYPE_CHECKING:
@@ -63,44 +69,62 @@ _HALF: Final = Bound(0.2, 1.0, "16-bit floats round scores, they do not move the
 _INT8: Final = Bound(1.0, 2.0, "8 bits keep a weight to 0.4 % of its row's largest; untrained, that may cost a point")
 _SAME: Final = Bound(0.05, 0.1, "the same weights in the same precision: only a tie of two scores can fall otherwise")
 _PREFIX: Final = Bound(0.5, 2.0, "the prompt no longer sees the sentence; the sentence still sees the prompt")
+_STATIC: Final = Bound(0.8, 2.0, "as int8, and an activation may lie outside the range seen on the calibration text")
 _FEW_ZEROS: Final = Bound(0.5, 2.0, "the smallest tenth of the weights carries next to nothing")
 _SOME_ZEROS: Final = Bound(2.5, 4.0, "a third of the weights can go before the loss turns steep")
+_HALF_ZEROS: Final = Bound(2.0, 3.0, "what stays makes up for what goes as far as the layer's own inputs tell")
 _BREAKS: Final = "magnitude pruning without retraining loses over 10 points from about half of the weights on"
+_STEEP: Final = "without retraining the loss turns steep somewhere above half of the weights"
 _UNTESTED: Final = "the losses of two passes need not add up"
 
 
-def _pruned(percent: int, scope: Literal["global", "layer"], bound: Bound | None, *, default: bool) -> Configuration:
-    return Configuration(
-        f"magnitude-{percent}" if scope == "global" else f"magnitude-layer-{percent}",
-        "pruning",
-        (MagnitudePruning(sparsity=percent / 100, scope=scope),),
-        bound=bound,
-        unbounded=None if bound else _BREAKS,
-        default=default,
-    )
+def _pruned(
+    name: str, criterion: Callable[[float], Pass], bounds: Mapping[int, Bound | None], unbounded: str, *default: int
+) -> Iterator[Configuration]:
+    for percent, bound in bounds.items():
+        yield Configuration(
+            f"{name}-{percent}",
+            "pruning",
+            (criterion(percent / 100),),
+            bound=bound,
+            unbounded=None if bound else unbounded,
+            default=percent in default,
+        )
 
 
-_PRUNING_BOUNDS: Final = {10: _FEW_ZEROS, 30: _SOME_ZEROS, 50: None, 70: None, 90: None}
+_BOUNDS: Final[Mapping[int, Bound | None]] = {10: _FEW_ZEROS, 30: _SOME_ZEROS, 50: None, 70: None, 90: None}
+_COMPENSATED: Final[Mapping[int, Bound | None]] = {**_BOUNDS, 50: _HALF_ZEROS}
+_CACHED: Final = LeanRuntime(prefix_caching=True)
 
 CONFIGURATIONS: Final = (
     Configuration(BASELINE, "baseline", unbounded="it is the reference"),
     Configuration("bf16", "precision", (Precision("bfloat16"),), bound=_HALF),
     Configuration("fp16", "precision", (Precision("float16"),), bound=_HALF),
     Configuration("int8", "quantization", (Int8Dynamic(),), bound=_INT8),
-    *(_pruned(percent, "global", bound, default=True) for percent, bound in _PRUNING_BOUNDS.items()),
-    *(_pruned(percent, "layer", bound, default=False) for percent, bound in _PRUNING_BOUNDS.items()),
+    Configuration("int8-static", "quantization", (Int8Static(),), bound=_STATIC, default=False),
+    *_pruned("magnitude", MagnitudePruning, _BOUNDS, _BREAKS, 10, 30, 50),
+    *_pruned("magnitude-layer", partial(MagnitudePruning, scope="layer"), _BOUNDS, _BREAKS),
+    *_pruned("wanda", WandaPruning, _BOUNDS, _BREAKS),
+    *_pruned("second-order", SecondOrderPruning, _COMPENSATED, _STEEP, 50),
     Configuration("lean", "runtime", (LeanRuntime(),), bound=_SAME),
-    Configuration("lean-prefix", "runtime", (LeanRuntime(prefix_caching=True),), bound=_PREFIX, default=False),
+    Configuration("lean-prefix", "runtime", (_CACHED,), bound=_PREFIX, default=False),
     Configuration("lean-bf16", "combined", (Precision("bfloat16"), LeanRuntime()), bound=_HALF, default=False),
     Configuration("lean-fp16", "combined", (Precision("float16"), LeanRuntime()), bound=_HALF, default=False),
     Configuration("lean-int8", "combined", (Int8Dynamic(), LeanRuntime()), bound=_INT8),
-    Configuration(
-        "lean-int8-prefix", "combined", (Int8Dynamic(), LeanRuntime(prefix_caching=True)), unbounded=_UNTESTED
-    ),
+    Configuration("lean-int8-prefix", "combined", (Int8Dynamic(), _CACHED), unbounded=_UNTESTED, default=False),
+    Configuration("lean-int8-static", "combined", (Int8Static(), LeanRuntime()), bound=_STATIC),
+    Configuration("lean-int8-static-prefix", "combined", (Int8Static(), _CACHED), unbounded=_UNTESTED),
     Configuration(
         "int8-magnitude-30",
         "combined",
-        (MagnitudePruning(sparsity=0.3), Int8Dynamic()),
+        (MagnitudePruning(0.3), Int8Dynamic()),
+        unbounded=_UNTESTED,
+        default=False,
+    ),
+    Configuration(
+        "lean-int8-static-second-order-50",
+        "combined",
+        (SecondOrderPruning(0.5), Int8Static(), LeanRuntime()),
         unbounded=_UNTESTED,
         default=False,
     ),

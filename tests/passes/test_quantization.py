@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from leanner.passes import int8
+from leanner.passes import int8_layers
 from leanner.passes.int8 import Int8Embedding
 from leanner.passes.int8 import Int8Linear
 from leanner.passes.protocol import WrongOrder
@@ -65,7 +66,7 @@ def test_a_layer_computes_with_the_stored_weights(shaped_file: Path) -> None:
 def test_f28_a_kernel_that_saturates_gets_fewer_bits_and_is_said(
     shaped_file: Path, monkeypatch: pytest.MonkeyPatch, bits: int | None, note: str | None
 ) -> None:
-    monkeypatch.setattr(int8, "exact_weight_bits", lambda _device: bits)
+    monkeypatch.setattr(int8_layers, "exact_weight_bits", lambda _device: bits)
     tagger = Int8Dynamic()(load_tagger(str(shaped_file)))
     layers = [module for module in tagger.model.modules() if isinstance(module, int8.Int8Linear)]
     assert {int(layer.weights().abs().amax()) for layer in layers} == {2 ** ((bits or 8) - 1) - 1}

@@ -9,7 +9,7 @@ from leanner.passes.protocol import NotRunnable
 from leanner.passes.protocol import Particular
 from leanner.passes.protocol import Pass
 from leanner.passes.protocol import WrongOrder
-from leanner.passes.pruning import MagnitudePruning
+from leanner.passes.pruning.magnitude import MagnitudePruning
 from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
 from leanner.taggers.lean.tagger import LeanTagger

@@ -26,8 +26,10 @@ _BUNDLED: Final = "bundled"
 #: Bytes of a number, by dtype.
 _BYTES: Final = {"float64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "bool": 1}
 #: Passes that leave as many numbers as there were; others add scales.
-_KEEPING: Final = frozenset({"bf16", "fp16", "magnitude-pruning", "lean-runtime"})
-_PRUNING: Final = "magnitude-pruning"
+_KEEPING: Final = frozenset(
+    {"bf16", "fp16", "magnitude-pruning", "wanda-pruning", "second-order-pruning", "lean-runtime"}
+)
+_PRUNING: Final = frozenset({"magnitude-pruning", "wanda-pruning", "second-order-pruning"})
 #: How far the share of zeros that are there may lie from that asked for: small weights become zero as int8, too.
 _ZEROS: Final = 0.01
 
@@ -97,7 +99,7 @@ def _zeros(record: CaseRecord, all_of_them: Iterable[CaseRecord]) -> Iterator[Pr
     It leaves what was asked for, or what was there before if that is more; of this there is no more than the least
     share found in any case, and none in the tagger that comes with leanner.
     """
-    if record.sparsity is None or _PRUNING not in (step["name"] for step in record.passes):
+    if record.sparsity is None or _PRUNING.isdisjoint(step["name"] for step in record.passes):
         return
     shares = [other.sparsity.weights for other in all_of_them if other.sparsity is not None]
     is_bundled = record.tagger is not None and record.tagger.name == _BUNDLED

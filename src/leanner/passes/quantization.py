@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
-from leanner.passes.protocol import WrongOrder
-from leanner.passes.protocol import run_by_flair
-
 
 if TYPE_CHECKING:
     from leanner.taggers.protocol import Tagger
@@ -41,32 +38,8 @@ class Int8Dynamic:
             WrongOrder: The model is quantized already, is in half precision, or has left Flair.
         """
         # The table of configurations is read where torch is not.
-        import torch  # noqa: PLC0415
+        from leanner.passes.int8_layers import quantizable_bits  # noqa: PLC0415
+        from leanner.passes.int8_layers import quantize_layers  # noqa: PLC0415
 
-        from torch import nn  # noqa: PLC0415
-
-        from leanner.passes.int8 import Int8Embedding  # noqa: PLC0415
-        from leanner.passes.int8 import Int8Linear  # noqa: PLC0415
-        from leanner.passes.int8 import exact_weight_bits  # noqa: PLC0415
-        from leanner.passes.int8 import quantized_layers  # noqa: PLC0415
-
-        run_by_flair(tagger, self.name)
-        model = tagger.model
-        if next(quantized_layers(model), None) is not None:
-            raise WrongOrder("int8 twice: the weights are int8 already")
-        if any(p.dtype in (torch.bfloat16, torch.float16) for p in model.parameters()):
-            raise WrongOrder("int8 after half precision: quantize the float32 weights instead")
-        bits = exact_weight_bits(tagger.device)
-        for parent in list(model.modules()):
-            for name, child in list(parent.named_children()):
-                if type(child) is nn.Linear:
-                    setattr(parent, name, Int8Linear(child, weight_bits=bits or 8))
-                elif type(child) is nn.Embedding:
-                    setattr(parent, name, Int8Embedding(child))
-        if bits is None:
-            tagger.quality.append("int8 products saturate here: F1 can be lower than on another machine")
-        elif bits < 8:
-            tagger.quality.append(
-                f"weights have {bits} bits: products of 8-bit ones would saturate on this CPU, which has no VNNI"
-            )
+        quantize_layers(tagger.model, quantizable_bits(tagger, self.name))
         return tagger

@@ -1,4 +1,4 @@
-"""Pruning as it is: weights set to zero, nothing retrained."""
+"""Magnitude pruning: the smallest weights become zero, the rest stays as it is."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
 
-from leanner.passes.protocol import WrongOrder
-from leanner.passes.protocol import run_by_flair
+from leanner.passes.pruning.sparsity import checked_sparsity
 
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from leanner.taggers.protocol import Tagger
 
 
@@ -35,8 +32,7 @@ class MagnitudePruning:
     scope: Literal["global", "layer"] = "global"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.sparsity < 1:
-            raise ValueError(f"expected 0 <= sparsity < 1, found {self.sparsity}")
+        checked_sparsity(self.sparsity)
         if self.scope not in ("global", "layer"):
             raise ValueError(f"expected global or layer, found {self.scope!r}")
 
@@ -56,31 +52,11 @@ class MagnitudePruning:
             WrongOrder: The model is quantized already, or has left Flair.
         """
         # The table of configurations is read where torch is not.
-        from leanner.passes.int8 import quantized_layers  # noqa: PLC0415
-        from leanner.taggers.weights import encoder_linears  # noqa: PLC0415
-        from leanner.taggers.weights import linear_weights  # noqa: PLC0415
+        from leanner.passes.pruning.layers import prunable  # noqa: PLC0415
+        from leanner.passes.pruning.masks import lowest  # noqa: PLC0415
 
-        run_by_flair(tagger, self.name)
-        if next(quantized_layers(tagger.model), None) is not None:
-            raise WrongOrder("magnitude pruning after int8: prune the float32 weights, then quantize")
-        weights = [linear_weights(module) for _, module in encoder_linears(tagger.model)]
+        weights = [layer.weight.detach() for layer in prunable(tagger, self.name).values()]
         for group in [weights] if self.scope == "global" else [[weight] for weight in weights]:
-            _zero_smallest(group, self.sparsity)
+            for weight, zero in zip(group, lowest([weight.abs() for weight in group], self.sparsity), strict=True):
+                weight.masked_fill_(zero, 0)
         return tagger
-
-
-def _zero_smallest(weights: list[Tensor], share: float) -> None:
-    """Set the ``share`` of smallest magnitude to zero, in place; of equal ones the first."""
-    import torch  # noqa: PLC0415 - as above
-
-    magnitudes = torch.cat([weight.abs().flatten() for weight in weights])
-    count = round(share * magnitudes.numel())
-    if count == 0:
-        return
-    threshold = magnitudes.kthvalue(count).values
-    gone = magnitudes < threshold
-    ties = (magnitudes == threshold).nonzero().flatten()
-    gone[ties[: count - int(gone.sum())]] = True
-    masks = torch.split(gone, [weight.numel() for weight in weights])
-    for weight, mask in zip(weights, masks, strict=True):
-        weight.masked_fill_(mask.view_as(weight), 0)

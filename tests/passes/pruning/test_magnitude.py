@@ -13,8 +13,8 @@ from torch import Tensor
 from torch import nn
 
 from leanner.passes.protocol import WrongOrder
-from leanner.passes.pruning import MagnitudePruning
-from leanner.passes.pruning import _zero_smallest
+from leanner.passes.pruning.magnitude import MagnitudePruning
+from leanner.passes.pruning.masks import lowest
 from leanner.passes.quantization import Int8Dynamic
 from leanner.taggers.load import load_tagger
 from leanner.taggers.weights import encoder_linears
@@ -73,7 +73,8 @@ def test_of_equal_weights_the_first_go(rows: list[list[int]], share: float) -> N
     weights = [torch.tensor(row, dtype=torch.float32) for row in rows]
     expected = np.concatenate([np.array(row, dtype=float) for row in rows])
     expected[np.argsort(np.abs(expected), kind="stable")[: round(share * expected.size)]] = 0
-    _zero_smallest(weights, share)
+    for weight, zero in zip(weights, lowest([weight.abs() for weight in weights], share), strict=True):
+        weight.masked_fill_(zero, 0)
     assert torch.cat(weights).tolist() == expected.tolist()
 
 
@@ -100,5 +101,5 @@ def test_it_describes_itself_and_checks_what_it_is_given(shaped_file: Path) -> N
         MagnitudePruning(1.0)
     with pytest.raises(ValueError, match="expected global or layer, found 'head'"):
         MagnitudePruning(0.5, "head")  # type: ignore[arg-type]
-    with pytest.raises(WrongOrder, match="magnitude pruning after int8"):
+    with pytest.raises(WrongOrder, match="magnitude-pruning after int8"):
         MagnitudePruning(0.5)(Int8Dynamic()(load_tagger(str(shaped_file))))

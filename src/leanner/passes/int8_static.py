@@ -1,0 +1,147 @@
+"""int8 linear layers whose inputs have one scale each, known beforehand.
+
+Affine quantization of activations by tensor (Krishnamoorthi 2018, section 2.1; "static" in torch.ao and ONNX
+Runtime): ``u = round(x / s) + z`` in 0 to 255. As the scale does not depend on the input, oneDNN
+multiplies, adds the bias, applies GELU and quantizes again in one kernel: what lies between the
+two layers of a feed-forward block is never written as float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+
+from torch import Tensor
+from torch import nn
+from transformers.activations import GELUActivation
+
+from leanner.passes.int8 import Int8Linear
+
+
+#: How many times as far as the median one an input may reach.
+REACH: Final = 1.5
+#: Names of the two layers of a feed-forward block of BERT.
+_FIRST: Final = "intermediate.dense"
+_SECOND: Final = "output.dense"
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """How values of a tensor are stored as uint8: ``u = round(x / scale) + zero``."""
+
+    scale: float
+    zero: int
+
+    @classmethod
+    def covering(cls, lowest: Tensor, highest: Tensor, smoothing: Tensor | None = None) -> Affine:
+        """Return what covers all values, divided by ``smoothing``, and zero exactly.
+
+        *Shapes:* all ``(features,)``.
+        """
+        even = 1.0 if smoothing is None else smoothing
+        low = min(float((lowest / even).min()), 0.0)
+        high = max(float((highest / even).max()), 0.0)
+        scale = max((high - low) / 255, 1e-12)
+        return cls(scale, round(-low / scale))
+
+
+def smoothing_of(lowest: Tensor, highest: Tensor) -> Tensor:
+    """Return by what each input is divided so that a few large ones do not set the range of all.
+
+    An input that reaches further than ``REACH`` times the median one is brought down to that. What it is divided by
+    goes into the weights, as in SmoothQuant (Xiao et al. 2023, section 4), which moves a share of every input.
+
+    *Shapes:* all ``(in_features,)``.
+    """
+    reach = torch.maximum(-lowest, highest)
+    return (reach / (REACH * reach.median()).clamp_min(1e-12)).clamp_min(1.0)
+
+
+class StaticInt8Linear(Int8Linear):
+    """A linear layer with int8 weights and an input range known beforehand; needs oneDNN.
+
+    Args:
+        linear: Its weights and bias are taken.
+        given: How its input is quantized, after the division; an input that is uint8 already is taken as so quantized.
+        smoothing: By what each input is divided, ``(in_features,)``.
+        made: If set, GELU is applied and the result is quantized so, uint8.
+        weight_bits: As in :class:`~leanner.passes.int8.Int8Linear`.
+    """
+
+    smoothing: Tensor
+
+    def __init__(
+        self,
+        linear: nn.Linear,
+        given: Affine,
+        *,
+        smoothing: Tensor | None = None,
+        made: Affine | None = None,
+        weight_bits: int = 8,
+    ) -> None:
+        even = torch.ones(linear.in_features) if smoothing is None else smoothing
+        smooth = nn.Linear(linear.in_features, linear.out_features, bias=False)
+        smooth.weight = nn.Parameter(linear.weight.detach() * even, requires_grad=False)
+        smooth.bias = linear.bias
+        super().__init__(smooth, packed=True, weight_bits=weight_bits)
+        self.given = given
+        self.made = made
+        self.register_buffer("smoothing", even)
+        self._steps = 1 / (given.scale * even)
+
+    @property
+    def weight(self) -> Tensor:
+        """The weights that the layer computes with, as float32."""
+        return super().weight / self.smoothing
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x @ weight.T + bias``, or the GELU of it.
+
+        *Shapes:* ``x`` ``(…, in_features)``, float32 or uint8; result ``(…, out_features)``.
+        """
+        tokens = x.reshape(-1, self.in_features)
+        if tokens.dtype != torch.uint8:
+            tokens = (tokens * self._steps).round_().add_(self.given.zero).clamp_(0, 255).to(torch.uint8)
+        made = Affine(1.0, 0) if self.made is None else self.made
+        dtype, following = (torch.float32, "none") if self.made is None else (torch.uint8, "gelu")
+        result: Tensor = torch.ops.onednn.qlinear_pointwise(
+            *(tokens, self.given.scale, self.given.zero, self._packed, self.scale, self._zero_points, self.bias),
+            # The last one says which GELU: by the error function, as BERT's.
+            *(made.scale, made.zero, dtype, following, [], "none"),
+        )
+        return result.view(*x.shape[:-1], self.out_features)
+
+
+def quantize_encoder(model: nn.Module, ranges: Mapping[str, tuple[Tensor, Tensor]], bits: int) -> None:
+    """Replace the linear layers that have a range, and let the first of a feed-forward block apply its GELU.
+
+    Args:
+        model: The layers are named in it.
+        ranges: Smallest and largest value of each input of each layer, ``(in_features,)``.
+        bits: Of a weight.
+    """
+    # What a kernel wrote as uint8 has one scale.
+    joined = {name for name in ranges if name.endswith(_FIRST) and _applies_gelu(model, name)}
+    second = {name.removesuffix(_FIRST) + _SECOND for name in joined}
+    smoothing = {name: None if name in second else smoothing_of(*ranges[name]) for name in ranges}
+    given = {name: Affine.covering(*ranges[name], smoothing[name]) for name in ranges}
+    for name in ranges:
+        parent, layer = _parent(model, name), model.get_submodule(name)
+        assert isinstance(layer, nn.Linear)
+        made = None
+        if name in joined:
+            made = given[name.removesuffix(_FIRST) + _SECOND]
+            parent.intermediate_act_fn = nn.Identity()
+        quantized = StaticInt8Linear(layer, given[name], smoothing=smoothing[name], made=made, weight_bits=bits)
+        setattr(parent, name.rpartition(".")[2], quantized)
+
+
+def _parent(model: nn.Module, name: str) -> nn.Module:
+    return model.get_submodule(name.rpartition(".")[0])
+
+
+def _applies_gelu(model: nn.Module, name: str) -> bool:
+    return type(getattr(_parent(model, name), "intermediate_act_fn", None)) is GELUActivation

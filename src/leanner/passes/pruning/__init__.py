@@ -1,0 +1,1 @@
+"""Weights that become zero, without retraining: by which criterion, and what makes up for them."""
