@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.console import Group
 from rich.console import RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from leanner.report.costs import Energy
 
 
-#: Columns of a terminal that take the whole table side by side.
-WIDE: Final = 176
+#: Columns of what is no terminal: a log, a file.
+WIDE: Final = 200
 
 _STYLES: Final = {
     Verdict.PASS: "green",
@@ -93,16 +95,15 @@ def render(records: Sequence[CaseRecord], width: int = WIDE) -> RenderableType:
 
     Args:
         records: In the order of the rows.
-        width: Columns there are; under ``WIDE`` what a case costs gets a table of its own.
+        width: Columns there are; if they do not take all side by side, what a case costs gets a table of its own.
     """
     notes = _Footnotes()
     loss = ("configuration", "verdict", "F1", "loss pt [95 %]", "bound")
     rows = [(_loss_cells(record, notes), _cost_cells(record, notes)) for record in records]
     headings = [column.heading for column in _COST]
-    parts: list[RenderableType]
-    if width >= WIDE:
-        parts = [_table("leanner", (*loss, *headings), [[*first, *second] for first, second in rows])]
-    else:
+    whole = _table("leanner", (*loss, *headings), [[*first, *second] for first, second in rows])
+    parts: list[RenderableType] = [whole]
+    if _columns(whole) > width:
         parts = [
             _table("leanner: F1", loss, [first for first, _ in rows]),
             _table("leanner: cost", (loss[0], *headings), [[first[0], *second] for first, second in rows]),
@@ -112,6 +113,12 @@ def render(records: Sequence[CaseRecord], width: int = WIDE) -> RenderableType:
     parts.extend(Text(f"[{number}] {text}", style="dim") for number, text in enumerate(notes.texts, 1))
     parts.extend(Text(remark, style="dim") for remark in (*_rounds(records), *_remarks(records)))
     return Group(*parts)
+
+
+def _columns(table: Table) -> int:
+    """Return how many columns of a terminal the table takes, nothing cut off."""
+    console = Console(width=10_000)
+    return Measurement.get(console, console.options, table).maximum
 
 
 def title(record: CaseRecord) -> str:
