@@ -95,7 +95,7 @@ def test_all_adds_the_rest(cases: Cases) -> None:
     ids = collected(cases.run("--collect-only", "-q", "--leanner-all"))
 
     assert len(ids) == len(CONFIGURATIONS)
-    assert "test_combined.py::test_case[int8-magnitude-30]" in ids
+    assert "test_combined.py::test_case[int8-magnitude-50]" in ids
 
 
 def test_the_baseline_runs_first_whatever_the_order(cases: Cases) -> None:

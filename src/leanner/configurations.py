@@ -92,6 +92,15 @@ def _pruned(
         )
 
 
+def _half_of_int8(name: str, pruning: Pass) -> Iterator[Configuration]:
+    """Yield both orders: the stored integers are pruned, or what is left is quantized."""
+    for order, passes in {
+        f"int8-{name}-50": (Int8Dynamic(), pruning),
+        f"{name}-50-int8": (pruning, Int8Dynamic()),
+    }.items():
+        yield Configuration(order, "combined", passes, unbounded=_UNTESTED, default=False)
+
+
 _BOUNDS: Final[Mapping[int, Bound | None]] = {10: _FEW_ZEROS, 30: _SOME_ZEROS, 50: None, 70: None, 90: None}
 _COMPENSATED: Final[Mapping[int, Bound | None]] = {**_BOUNDS, 50: _HALF_ZEROS}
 _CACHED: Final = LeanRuntime(prefix_caching=True)
@@ -114,13 +123,8 @@ CONFIGURATIONS: Final = (
     Configuration("lean-int8-prefix", "combined", (Int8Dynamic(), _CACHED), unbounded=_UNTESTED, default=False),
     Configuration("lean-int8-static", "combined", (Int8Static(), LeanRuntime()), bound=_STATIC),
     Configuration("lean-int8-static-prefix", "combined", (Int8Static(), _CACHED), unbounded=_UNTESTED),
-    Configuration(
-        "int8-magnitude-30",
-        "combined",
-        (MagnitudePruning(0.3), Int8Dynamic()),
-        unbounded=_UNTESTED,
-        default=False,
-    ),
+    *_half_of_int8("magnitude", MagnitudePruning(0.5, scope="layer")),
+    *_half_of_int8("second-order", SecondOrderPruning(0.5)),
     Configuration(
         "lean-int8-static-second-order-50",
         "combined",

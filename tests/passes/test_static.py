@@ -128,8 +128,7 @@ def test_an_input_outside_the_range_gets_its_end_and_uint8_is_taken_as_it_is(bit
     affine = Affine.covering(torch.full((24,), -1.0), torch.full((24,), 1.0))
     layer = StaticInt8Linear(linear, affine, weight_bits=bits)
     torch.testing.assert_close(layer(100 * x.sign()), layer(x.sign()), rtol=0, atol=0.3)
-    tokens = (x * (1 / torch.tensor(affine.scale))).round().add(affine.zero).clamp(0, 255).to(torch.uint8)
-    assert torch.equal(layer(tokens), layer(x))
+    assert torch.equal(layer(layer.quantize(x)), layer(x))
     assert layer(x.view(2, 20, 24)).shape == (2, 20, 10)
 
 
@@ -162,6 +161,17 @@ def _used(tagger: FlairTagger) -> Iterator[nn.Module]:
 
 def quantized_parameters(tagger: FlairTagger) -> int:
     return weigh(tagger.model).parameters
+
+
+def test_layers_with_one_input_store_it_alike(quantized: FlairTagger) -> None:
+    layers: Any = dict(encoder_linears(quantized.model))
+    queries = [name for name in layers if name.endswith("query")]
+    assert len(queries) == 2
+    for name in queries:
+        query, key, value = (layers[name.replace("query", other)] for other in ("query", "key", "value"))
+        assert query.given == key.given == value.given
+        assert torch.equal(query.smoothing, key.smoothing)
+        assert torch.equal(query.smoothing, value.smoothing)
 
 
 def test_ranges_are_the_smallest_and_largest_inputs(shaped_file: Path) -> None:

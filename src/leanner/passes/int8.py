@@ -61,16 +61,17 @@ class Int8Linear(nn.Module):
         super().__init__()
         self.in_features = linear.in_features
         self.out_features = linear.out_features
+        self.largest = 2 ** (weight_bits - 1) - 1
         weight, scale = quantize_rows(linear.weight.detach().float(), weight_bits)
         self.register_buffer("scale", scale.squeeze(-1))
         bias: Tensor | None = linear.bias
         self.bias = None if bias is None else nn.Parameter(bias.detach().clone(), requires_grad=False)
         on_onednn = has_onednn() and linear.weight.device.type == "cpu" if packed is None else packed
+        self._packed: Tensor | None = None
         if on_onednn:
-            self._packed: Tensor | None = torch.ops.onednn.qlinear_prepack(weight, None)
+            self._packed = torch.ops.onednn.qlinear_prepack(weight, None)
             self.register_buffer("_zero_points", torch.zeros(self.out_features, dtype=torch.int32), persistent=False)
         else:
-            self._packed = None
             self.register_buffer("_rows", weight)
 
     @property
@@ -84,6 +85,25 @@ class Int8Linear(nn.Module):
         *Shapes:* ``(out_features, in_features)``.
         """
         return self._rows if self._packed is None else self._packed.to_dense().t()
+
+    def store(self, weight: Tensor) -> None:
+        """Replace the weights by the nearest to ``weight`` on the scales that the layer has.
+
+        *Shapes:* ``(out_features, in_features)``.
+        """
+        steps = (weight / self.scale.unsqueeze(-1)).round_().clamp_(-self.largest, self.largest).to(torch.int8)
+        if self._packed is None:
+            self._rows = steps
+        else:
+            self._packed = torch.ops.onednn.qlinear_prepack(steps, None)
+
+    def rounded(self, column: Tensor) -> Tensor:
+        """Return what is stored of a column of weights.
+
+        *Shapes:* ``column`` and result ``(out_features,)``.
+        """
+        scale = self.scale.to(column)
+        return (column / scale).round_().clamp_(-self.largest, self.largest).mul_(scale)
 
     def packed(self) -> tuple[Tensor, ...]:
         """Return the weights in oneDNN's layout, if they are."""

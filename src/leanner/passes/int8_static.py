@@ -1,7 +1,7 @@
 """int8 linear layers whose inputs have one scale each, known beforehand.
 
 Affine quantization of activations by tensor (Krishnamoorthi 2018, section 2.1; "static" in torch.ao and ONNX
-Runtime): ``u = round(x / s) + z`` in 0 to 255. As the scale does not depend on the input, oneDNN
+Runtime): ``u = floor(x / s + z + 1/2)`` in 0 to 255. As the scale does not depend on the input, oneDNN
 multiplies, adds the bias, applies GELU and quantizes again in one kernel: what lies between the
 two layers of a feed-forward block is never written as float32.
 """
@@ -30,7 +30,7 @@ _SECOND: Final = "output.dense"
 
 @dataclass(frozen=True, slots=True)
 class Affine:
-    """How values of a tensor are stored as uint8: ``u = round(x / scale) + zero``."""
+    """How values of a tensor are stored as uint8: ``u = floor(x / scale + zero + 1/2)``."""
 
     scale: float
     zero: int
@@ -91,20 +91,29 @@ class StaticInt8Linear(Int8Linear):
         self.made = made
         self.register_buffer("smoothing", even)
         self._steps = 1 / (given.scale * even)
+        # A conversion cuts off what is behind the point: half a step more makes that rounding.
+        self._shift = torch.full_like(even, given.zero + 0.5)
 
     @property
     def weight(self) -> Tensor:
         """The weights that the layer computes with, as float32."""
         return super().weight / self.smoothing
 
+    def quantize(self, x: Tensor) -> Tensor:
+        """Return what the layer multiplies: one that has the same input takes it as well.
+
+        *Shapes:* ``x`` and result ``(positions, in_features)``; the result is uint8.
+        """
+        if x.dtype == torch.uint8:
+            return x
+        return torch.addcmul(self._shift, x, self._steps).clamp_(0, 255).to(torch.uint8)
+
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x @ weight.T + bias``, or the GELU of it.
 
         *Shapes:* ``x`` ``(…, in_features)``, float32 or uint8; result ``(…, out_features)``.
         """
-        tokens = x.reshape(-1, self.in_features)
-        if tokens.dtype != torch.uint8:
-            tokens = (tokens * self._steps).round_().add_(self.given.zero).clamp_(0, 255).to(torch.uint8)
+        tokens = self.quantize(x.reshape(-1, self.in_features))
         made = Affine(1.0, 0) if self.made is None else self.made
         dtype, following = (torch.float32, "none") if self.made is None else (torch.uint8, "gelu")
         result: Tensor = torch.ops.onednn.qlinear_pointwise(

@@ -17,8 +17,8 @@ from leanner.passes.protocol import WrongOrder
 from leanner.passes.pruning.compensation import prune_compensated
 from leanner.passes.pruning.second_order import SecondOrderPruning
 from leanner.passes.pruning.wanda import WandaPruning
-from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
+from leanner.passes.static import Int8Static
 from leanner.taggers.flair import FlairTagger
 from leanner.taggers.load import load_tagger
 from leanner.taggers.weights import encoder_linears
@@ -84,7 +84,7 @@ def test_wrong_order_and_wrong_share(shaped_file: Path, leaner: Pass) -> None:
     assert leaner.describe() == {"name": leaner.name, "sparsity": 0.5, "articles": 2}
     with pytest.raises(ValueError, match="expected 0 <= sparsity < 1, found 1"):
         type(leaner)(1.0)  # type: ignore[call-arg]
-    with pytest.raises(WrongOrder, match=f"{leaner.name} after int8"):
-        leaner(Int8Dynamic()(shaped(shaped_file)))
+    with pytest.raises(WrongOrder, match=f"{leaner.name} after StaticInt8Linear: prune first"):
+        leaner(Int8Static(articles=1)(shaped(shaped_file)))
     with pytest.raises(WrongOrder, match=f"{leaner.name} after lean"):
         leaner(LeanRuntime()(shaped(shaped_file)))

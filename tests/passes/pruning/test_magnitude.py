@@ -16,6 +16,7 @@ from leanner.passes.protocol import WrongOrder
 from leanner.passes.pruning.magnitude import MagnitudePruning
 from leanner.passes.pruning.masks import lowest
 from leanner.passes.quantization import Int8Dynamic
+from leanner.passes.static import Int8Static
 from leanner.taggers.load import load_tagger
 from leanner.taggers.weights import encoder_linears
 from leanner.taggers.weights import linear_weights
@@ -101,5 +102,5 @@ def test_it_describes_itself_and_checks_what_it_is_given(shaped_file: Path) -> N
         MagnitudePruning(1.0)
     with pytest.raises(ValueError, match="expected global or layer, found 'head'"):
         MagnitudePruning(0.5, "head")  # type: ignore[arg-type]
-    with pytest.raises(WrongOrder, match="magnitude-pruning after int8"):
-        MagnitudePruning(0.5)(Int8Dynamic()(load_tagger(str(shaped_file))))
+    with pytest.raises(WrongOrder, match="magnitude-pruning after StaticInt8Linear: prune first"):
+        MagnitudePruning(0.5)(Int8Static(articles=1)(load_tagger(str(shaped_file))))

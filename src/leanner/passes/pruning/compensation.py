@@ -18,7 +18,7 @@ from torch import Tensor
 from leanner.passes.pruning.masks import lowest
 
 
-#: Share of the mean diagonal that is added to the second moments (there: section 3.2, 1 %).
+#: Share of the mean diagonal that is added to the second moments, as the authors' code does.
 DAMPING: Final = 0.01
 #: Columns whose weights compete with each other for being kept (there: section 3.2, B_s = 128).
 BLOCK: Final = 128

@@ -1,4 +1,4 @@
-"""What is pruned: the linear layers of the encoder, in float."""
+"""What is pruned: the linear layers of the encoder, as float or as the integers that are stored."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from leanner.passes.int8 import quantized_layers
+from leanner.passes.int8 import Int8Linear
 from leanner.passes.protocol import WrongOrder
 from leanner.passes.protocol import run_by_flair
 from leanner.taggers.weights import encoder_linears
 
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from leanner.taggers.protocol import Tagger
 
 
-def prunable(tagger: Tagger, name: str) -> dict[str, nn.Linear]:
+def prunable(tagger: Tagger, name: str) -> dict[str, nn.Linear | Int8Linear]:
     """Return the encoder's linear layers by name; embeddings, LayerNorms and the tagging head are no part of it.
 
     Args:
@@ -24,9 +26,25 @@ def prunable(tagger: Tagger, name: str) -> dict[str, nn.Linear]:
         name: Of the pass that asks, for its errors.
 
     Raises:
-        WrongOrder: The model is quantized already, or has left Flair.
+        WrongOrder: The model has left Flair, or has int8 layers with activation ranges, which
+            other weights would not have.
     """
     run_by_flair(tagger, name)
-    if next(quantized_layers(tagger.model), None) is not None:
-        raise WrongOrder(f"{name} after int8: prune the float32 weights, then quantize")
-    return {name: layer for name, layer in encoder_linears(tagger.model) if isinstance(layer, nn.Linear)}
+    layers: dict[str, nn.Linear | Int8Linear] = {}
+    for layer_name, layer in encoder_linears(tagger.model):
+        # Not one of its kind with more parts: a weight that is smoothed, a GELU in the kernel.
+        if type(layer) is not nn.Linear and type(layer) is not Int8Linear:
+            raise WrongOrder(f"{name} after {type(layer).__name__}: prune first")
+        layers[layer_name] = layer
+    return layers
+
+
+def replace_weight(layer: nn.Linear | Int8Linear, weight: Tensor) -> None:
+    """Give the layer these weights; one of int8 stores the nearest on its scales, and zeros as zeros.
+
+    *Shapes:* ``(out_features, in_features)``.
+    """
+    if isinstance(layer, Int8Linear):
+        layer.store(weight)
+    else:
+        layer.weight.data.copy_(weight)

@@ -49,14 +49,17 @@ class MagnitudePruning:
         """Set weights of ``tagger.model`` to zero.
 
         Raises:
-            WrongOrder: The model is quantized already, or has left Flair.
+            WrongOrder: The model has int8 layers with activation ranges, or has left Flair.
         """
         # The table of configurations is read where torch is not.
         from leanner.passes.pruning.layers import prunable  # noqa: PLC0415
+        from leanner.passes.pruning.layers import replace_weight  # noqa: PLC0415
         from leanner.passes.pruning.masks import lowest  # noqa: PLC0415
 
-        weights = [layer.weight.detach() for layer in prunable(tagger, self.name).values()]
-        for group in [weights] if self.scope == "global" else [[weight] for weight in weights]:
-            for weight, zero in zip(group, lowest([weight.abs() for weight in group], self.sparsity), strict=True):
-                weight.masked_fill_(zero, 0)
+        layers = list(prunable(tagger, self.name).values())
+        for group in [layers] if self.scope == "global" else [[layer] for layer in layers]:
+            weights = [layer.weight.detach() for layer in group]
+            zeros = lowest([weight.abs() for weight in weights], self.sparsity)
+            for layer, weight, zero in zip(group, weights, zeros, strict=True):
+                replace_weight(layer, weight.masked_fill(zero, 0))
         return tagger

@@ -19,7 +19,8 @@ class SecondOrderPruning:
     """One-shot pruning with compensation, without retraining (SparseGPT: Frantar & Alistarh 2023, algorithm 1).
 
     The second moments of each layer's inputs come from the calibration text, read once by the
-    unpruned tagger. Every layer gets the same share of zeros. The layers stay dense: half of the
+    unpruned tagger. Of int8 layers the stored integers are pruned, and rounding to their scales is made up for
+    as well (there: section 3.5). Every layer gets the same share of zeros. The layers stay dense: half of the
     weights zero does not mean half of the time.
 
     Attributes:
@@ -56,18 +57,21 @@ class SecondOrderPruning:
 
         Raises:
             NotRunnable: The tagger has parts that the lean runtime, which reads the calibration text, does not have.
-            WrongOrder: The model is quantized already, or has left Flair.
+            WrongOrder: The model has int8 layers with activation ranges, or has left Flair.
         """
         # The table of configurations is read where torch is not.
         from leanner.passes.calibration.inputs import gram_matrices  # noqa: PLC0415
         from leanner.passes.calibration.text import calibration_text  # noqa: PLC0415
+        from leanner.passes.int8 import Int8Linear  # noqa: PLC0415
         from leanner.passes.pruning.compensation import prune_compensated  # noqa: PLC0415
         from leanner.passes.pruning.layers import prunable  # noqa: PLC0415
+        from leanner.passes.pruning.layers import replace_weight  # noqa: PLC0415
         from leanner.taggers.flair import FlairTagger  # noqa: PLC0415
 
         layers = prunable(tagger, self.name)
         assert isinstance(tagger, FlairTagger)
         grams = gram_matrices(tagger, layers, calibration_text(self.articles))
         for name, layer in layers.items():
-            layer.weight.data.copy_(prune_compensated(layer.weight, grams[name], self.sparsity))
+            grid = layer.rounded if isinstance(layer, Int8Linear) else None
+            replace_weight(layer, prune_compensated(layer.weight, grams[name], self.sparsity, grid=grid))
         return tagger

@@ -55,12 +55,15 @@ class WandaPruning:
 
         Raises:
             NotRunnable: The tagger has parts that the lean runtime, which reads the calibration text, does not have.
-            WrongOrder: The model is quantized already, or has left Flair.
+            WrongOrder: The model has int8 layers with activation ranges, or has left Flair.
         """
         # The table of configurations is read where torch is not.
+        import torch  # noqa: PLC0415
+
         from leanner.passes.calibration.inputs import gram_matrices  # noqa: PLC0415
         from leanner.passes.calibration.text import calibration_text  # noqa: PLC0415
         from leanner.passes.pruning.layers import prunable  # noqa: PLC0415
+        from leanner.passes.pruning.layers import replace_weight  # noqa: PLC0415
         from leanner.passes.pruning.masks import lowest  # noqa: PLC0415
         from leanner.taggers.flair import FlairTagger  # noqa: PLC0415
 
@@ -70,6 +73,6 @@ class WandaPruning:
         for name, layer in layers.items():
             weight = layer.weight.detach()
             scores = weight.abs() * grams[name].diagonal().sqrt().to(weight)
-            for row, score in zip(weight, scores, strict=True):
-                row.masked_fill_(lowest([score], self.sparsity)[0], 0)
+            zeros = torch.stack([lowest([score], self.sparsity)[0] for score in scores])
+            replace_weight(layer, weight.masked_fill(zeros, 0))
         return tagger

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from typing import Protocol
+from typing import runtime_checkable
 
 import torch
 
@@ -49,6 +51,15 @@ class CachedPrefix:
     def length(self) -> int:
         """The number of positions."""
         return len(self.hidden)
+
+
+@runtime_checkable
+class Quantizing(Protocol):
+    """A linear layer that stores its input as integers; all layers with one input store it alike."""
+
+    def quantize(self, x: Tensor) -> Tensor:
+        """Return the integers, which these layers take instead."""
+        ...
 
 
 class PackedBert:
@@ -118,7 +129,8 @@ class PackedBert:
         runs: Sequence[tuple[int, int]],
         before: tuple[Tensor, Tensor] | None,
     ) -> Tensor:
-        query, key, value = attention.query(hidden), attention.key(hidden), attention.value(hidden)
+        given = attention.query.quantize(hidden) if isinstance(attention.query, Quantizing) else hidden
+        query, key, value = attention.query(given), attention.key(given), attention.value(given)
         result = torch.empty_like(query)
         begin = 0
         for rows, length in runs:
