@@ -91,7 +91,9 @@ class Int8Linear(nn.Module):
 
         *Shapes:* ``(out_features, in_features)``.
         """
-        steps = (weight / self.scale.unsqueeze(-1)).round_().clamp_(-self.largest, self.largest).to(torch.int8)
+        steps = (weight / self.scale.unsqueeze(-1)).round_().clamp_(-self.largest, self.largest)
+        # oneDNN takes memory row by row, whatever the strides say.
+        steps = steps.to(torch.int8).contiguous()
         if self._packed is None:
             self._rows = steps
         else:
