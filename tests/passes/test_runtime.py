@@ -50,7 +50,7 @@ def test_without_a_common_prefix_it_is_not_run(shaped_file: Path) -> None:
 
 def test_what_it_cannot_run_is_one_of_its_refusals(shaped_file: Path) -> None:
     tagger = load_tagger(str(shaped_file))
-    tagger.model.use_crf = True  # type: ignore[assignment]
+    tagger.model.use_rnn = True  # type: ignore[assignment]
     with pytest.raises(NotRunnable) as caught:
         LeanRuntime()(tagger)
     assert isinstance(LeanRuntime(), Particular)

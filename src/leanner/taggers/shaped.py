@@ -36,22 +36,25 @@ _SHAPES: Final[dict[str, dict[str, int]]] = {
 }
 
 
-def build_hunflair2_shaped(folder: Path, size: Literal["tiny", "base"] = "tiny", seed: int = 0) -> Path:
+def build_hunflair2_shaped(
+    folder: Path, size: Literal["tiny", "base"] = "tiny", seed: int = 0, *, crf: bool = False
+) -> Path:
     """Save a tagger of HunFlair2's classes, context, separators and prompt, and return its path.
 
     Args:
-        folder: Where ``hunflair2-shaped-<size>.pt`` goes.
+        folder: Where ``hunflair2-shaped-<size>.pt`` goes, or ``…-<size>-crf.pt``.
         size: Of the encoder: ``base`` is BERT's, 110 million parameters, 440 MB.
         seed: Of the random weights.
+        crf: Whether it has a CRF, which HunFlair2 has not.
     """
-    path = folder / f"hunflair2-shaped-{size}.pt"
+    path = folder / f"hunflair2-shaped-{size}{'-crf' if crf else ''}.pt"
     with torch.random.fork_rng(devices=[]), quiet_flair():
         torch.manual_seed(seed)
-        _tagger(size).save(path)
+        _tagger(size, crf=crf).save(path)
     return path
 
 
-def _tagger(size: str) -> PrefixedSequenceTagger:
+def _tagger(size: str, *, crf: bool) -> PrefixedSequenceTagger:
     with tempfile.TemporaryDirectory() as encoder:
         tokenizer = AutoTokenizer.from_pretrained(get_model_path(), local_files_only=True)  # type: ignore[no-untyped-call]
         tokenizer.save_pretrained(encoder)
@@ -75,7 +78,7 @@ def _tagger(size: str) -> PrefixedSequenceTagger:
         embeddings=embeddings,
         tag_dictionary=dictionary,
         tag_type="ner",
-        use_crf=False,
+        use_crf=crf,
         use_rnn=False,
         reproject_embeddings=False,
         dropout=0.0,

@@ -13,7 +13,7 @@ from leanner.passes.calibration.inputs import gram_matrices
 from leanner.passes.calibration.text import calibration_text
 from leanner.passes.protocol import NotRunnable
 from leanner.taggers.flair import FlairTagger
-from leanner.taggers.lean.support import CRF
+from leanner.taggers.lean.support import RNN
 from leanner.taggers.load import load_tagger
 from leanner.taggers.weights import encoder_linears
 
@@ -53,6 +53,6 @@ def test_nothing_stays_behind(shaped_file: Path) -> None:
 def test_a_tagger_that_the_lean_runtime_cannot_run(shaped_file: Path) -> None:
     tagger, layers = shaped(shaped_file)
     model: Any = tagger.model
-    model.use_crf = True
-    with pytest.raises(NotRunnable, match=CRF[:5]):
+    model.use_rnn = True
+    with pytest.raises(NotRunnable, match=RNN[:6]):
         gram_matrices(tagger, layers, calibration_text(1))

@@ -14,6 +14,7 @@ from leanner.taggers.lean.decoding import spans_of
 
 
 BIOES = ("O", *(f"{prefix}-{kind}" for kind in ("Gene", "Species", "Disease") for prefix in "SBEI"))
+WITH_BORDERS = (*BIOES[:9], "<START>", "<STOP>")
 OTHER = ("B-x", "", "I-x", "_", "I-y", "O", "B-y")
 
 
@@ -43,6 +44,12 @@ def test_flair_reads_the_same_spans(sentences: list[list[str]]) -> None:
 @given(st.lists(st.lists(st.sampled_from(OTHER), min_size=1, max_size=12), max_size=6))
 def test_and_from_bio_and_its_names_for_outside(sentences: list[list[str]]) -> None:
     assert lean_spans(sentences, OTHER) == flair_spans(sentences)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.lists(st.sampled_from(WITH_BORDERS), min_size=1, max_size=12), max_size=6))
+def test_and_from_a_crf_whose_border_tags_stand_on_words(sentences: list[list[str]]) -> None:
+    assert lean_spans(sentences, WITH_BORDERS) == flair_spans(sentences)
 
 
 def test_a_span_ends_with_its_sentence() -> None:

@@ -18,7 +18,6 @@ class GPT2Model:
 @pytest.mark.parametrize(
     ("change", "value", "reason"),
     [
-        ("use_crf", True, support.CRF),
         ("use_rnn", True, support.RNN),
         ("reproject_embeddings", True, support.REPROJECTION),
         ("predict_spans", False, support.WORD_LABELS),

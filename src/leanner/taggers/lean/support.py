@@ -8,7 +8,6 @@ from typing import Final
 
 _ADVICE: Final = "the lean runtime has none: run this tagger by Flair"
 
-CRF: Final = f"a CRF: {_ADVICE}"
 RNN: Final = f"an RNN over the embeddings: {_ADVICE}"
 REPROJECTION: Final = f"reprojected embeddings: {_ADVICE}"
 WORD_LABELS: Final = f"labels of words instead of spans: {_ADVICE}"
@@ -27,7 +26,6 @@ PREFIX_REASONS: Final = (NO_PREFIX, CONTEXT)
 
 #: Every answer of :func:`reason_against`.
 REASONS: Final = (
-    CRF,
     RNN,
     REPROJECTION,
     WORD_LABELS,
@@ -43,7 +41,6 @@ REASONS: Final = (
 def reason_against(model: Any) -> str | None:  # noqa: ANN401 - Flair's SequenceTagger
     """Return why the lean runtime cannot run ``model``; ``None`` if it can."""
     for reason, is_so in {
-        CRF: model.use_crf,
         RNN: model.use_rnn,
         REPROJECTION: model.reproject_embeddings,
         WORD_LABELS: not model.predict_spans,

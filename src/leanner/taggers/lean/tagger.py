@@ -28,6 +28,7 @@ from leanner.taggers.lean.encoding import Encoder
 from leanner.taggers.lean.encoding import Row
 from leanner.taggers.lean.support import reason_against
 from leanner.taggers.lean.support import reason_against_prefix
+from leanner.taggers.lean.viterbi import best_tags
 from leanner.types import Document
 from leanner.types import Span
 
@@ -90,6 +91,8 @@ class LeanTagger:
         self._encode: Final = Encoder(model.embeddings, prompt, tagger.tokenizer)
         self._encoder: Final = PackedBert(model.embeddings.model)
         self._head: Final[torch.nn.Module] = model.linear
+        self._crf: Final[Any] = model.crf if model.use_crf else None
+        self._borders: Final[Any] = model.viterbi_decoder if model.use_crf else None
         self._prefix_ids: Final = self._encode.prefix() if prefix_caching else None
         self._prefix: Final = None if self._prefix_ids is None else self._cached(self._prefix_ids)
         self._tags: Final = TagSet.of(model.label_dictionary.get_items())
@@ -143,10 +146,16 @@ class LeanTagger:
             if self._mean:
                 counts = np.bincount(np.concatenate([row.words for row in chunk.rows]), minlength=words)
                 states /= torch.from_numpy(counts).clamp_(min=1).to(states).unsqueeze(-1)
-            # Flair takes the largest probability: in half precision two scores can round to one.
-            chosen: Any = self._head(states).softmax(-1).max(-1).indices
-            tags[:] = chosen.cpu().numpy()
+            tags[:] = self._choose(self._head(states), chunk.ends).cpu().numpy()
         return tags
+
+    def _choose(self, scores: torch.Tensor, ends: NDArray[np.int64]) -> torch.Tensor:
+        if self._crf is None:
+            # Flair takes the largest probability: in half precision two scores can round to one.
+            return scores.softmax(-1).max(-1).indices
+        # Prompt words are words of the sentence to Flair's CRF, too.
+        borders = self._borders
+        return best_tags(scores, ends, self._crf.transitions, start=borders.start_tag, stop=borders.stop_tag)
 
     def _run(self, rows: Sequence[Row], states: torch.Tensor, prefix: CachedPrefix | None) -> None:
         skipped = 0 if prefix is None else prefix.length
