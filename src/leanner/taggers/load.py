@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from typing import Final
+from typing import cast
 
 import flair
 import torch
@@ -14,6 +17,7 @@ import torch
 from flair.file_utils import load_torch_state
 from flair.models import SequenceTagger
 from flair.models.prefixed_tagger import PrefixedSequenceTagger
+from flair.nn import Classifier
 
 from leanner.taggers.bundled import load_bundled
 from leanner.taggers.errors import TaggerError
@@ -55,18 +59,62 @@ def load_tagger(
     place = _usable(device)
     if name == "bundled":
         return load_bundled(place, **options)
-    before = flair.device
-    flair.device = place
-    try:
-        with quiet_flair(logging.CRITICAL):
-            model = _download_hunflair2() if name == HUNFLAIR2 else _load_file(Path(name))
-    finally:
-        flair.device = before
+    with _loading_on(place):
+        model = _download_hunflair2() if name == HUNFLAIR2 else _load_file(Path(name))
     tagger = FlairTagger(model.to(place), name, **options)
     if not tagger.labels:
         found = ", ".join(sorted(entity_types(model))) or "none"
         raise TaggerError(f"{name}: expected a tagger of genes, species or diseases, found the entity types {found}")
     return tagger
+
+
+def load_model(name: str) -> SequenceTagger:
+    """Return a model of Flair, of whatever entity types, on ``flair.device``.
+
+    Warning:
+        A Flair file is a pickle; see :func:`load_tagger`.
+
+    Args:
+        name: ``bundled``, ``hunflair2``, the path of a file, or another name that
+            ``flair.nn.Classifier.load`` takes.
+
+    Raises:
+        TaggerError: There is no such tagger, it cannot be loaded, or it is no sequence tagger.
+    """
+    place = torch.device(flair.device)
+    if name == "bundled":
+        return cast("SequenceTagger", load_bundled(place).model)
+    with _loading_on(place):
+        if name == HUNFLAIR2:
+            return _download_hunflair2()
+        if Path(name).is_file() or name.endswith(".pt"):
+            return _load_file(Path(name))
+        return _load_by_name(name)
+
+
+@contextlib.contextmanager
+def _loading_on(place: torch.device) -> Iterator[None]:
+    """Have Flair load onto ``place``, silently."""
+    before = flair.device
+    flair.device = place
+    try:
+        with quiet_flair(logging.CRITICAL):
+            yield
+    finally:
+        flair.device = before
+
+
+def _load_by_name(name: str) -> SequenceTagger:
+    try:
+        model: Any = Classifier.load(name)
+    except Exception as error:
+        raise TaggerError(
+            f"expected 'bundled', '{HUNFLAIR2}', a file saved by Flair or a name that flair.nn.Classifier.load takes, "
+            f"found {name!r}, {type(error).__name__}: {error}"
+        ) from error
+    if type(model).__name__ not in _CLASSES:
+        raise TaggerError(f"{name}: expected one of Flair's {', '.join(_CLASSES)}, found {type(model).__name__}")
+    return cast("SequenceTagger", model)
 
 
 def _usable(device: str | torch.device) -> torch.device:

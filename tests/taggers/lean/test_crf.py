@@ -79,7 +79,7 @@ def test_and_where_the_borders_are_tags_of_words(shaped_crf_file: Path) -> None:
     transitions.copy_(torch.randn(transitions.shape, generator=torch.Generator().manual_seed(2)))
     lean = LeanTagger(tagger)
     chunk = lean._encode(documents())
-    assert {model.viterbi_decoder.start_tag, model.viterbi_decoder.stop_tag} & set(lean._decide(chunk).tolist())
+    assert {model.viterbi_decoder.start_tag, model.viterbi_decoder.stop_tag} & set(lean._decide(chunk).tags.tolist())
     expected = list(tagger.tag(documents()))
     assert list(lean.tag(documents())) == expected
     assert count(expected) > 100

@@ -131,7 +131,7 @@ def without_context(path: Path) -> FlairTagger:
 def test_a_cached_prefix_is_the_prompt_and_what_stands_before_it(shaped_file: Path) -> None:
     lean = LeanTagger(without_context(shaped_file), prefix_caching=True)
     tokenizer: Any = lean.model.embeddings.tokenizer  # type: ignore[union-attr]
-    ids = lean._prefix_ids
+    ids = lean._decide.prefix_ids
     assert ids is not None
     assert tokenizer.decode(ids) == "[CLS] [ tag cell lines, chemicals, diseases, genes and species ]"
     assert lean.describe()["prefix_caching"] is True
@@ -150,13 +150,13 @@ def test_a_cached_prefix_saves_its_positions_and_nearly_keeps_the_spans() -> Non
     corpus = tuple(load_corpus(["bundled"], sentences=100))
     flair, cached = list(tagger.tag(corpus)), LeanTagger(tagger, prefix_caching=True)
     counted: list[int] = []
-    cached._encoder.model.embeddings.LayerNorm.register_forward_hook(
+    cached._decide.encoder.model.embeddings.LayerNorm.register_forward_hook(
         lambda module, given, result: counted.append(len(result))  # noqa: ARG005 - what torch hands over
     )
     pairs = [pair for a, b in zip(cached.tag(corpus), flair, strict=True) for pair in zip(a, b, strict=True)]
     assert sum(a == b for a, b in pairs) >= 0.9 * len(pairs)
-    assert cached._prefix is not None
-    assert cached._prefix.length == 9
+    assert cached._decide.prefix is not None
+    assert cached._decide.prefix.length == 9
     chunk = cached._encode(corpus)
     assert sum(counted) == sum(len(row.ids) - 9 for row in chunk.rows)
 

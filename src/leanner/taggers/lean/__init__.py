@@ -1,4 +1,6 @@
-"""The lean runtime: the spans that Flair gives, without its objects and its padding.
+"""The lean runtime: the spans that Flair gives, without its padding and without an object for each word.
 
-texts ─▶ encoding: sub-tokens ─▶ batches ─▶ bert: hidden states ─▶ (viterbi: tags ─▶) decoding: spans
+texts ─▶ encoding: sub-tokens ─▶ deciding: tags (batches ─▶ bert: hidden states, viterbi) ─▶ decoding: spans
+
+``tagger`` takes leanner's documents, ``predict`` Flair's sentences.
 """

@@ -6,6 +6,18 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 
 
+def check_limits(batch_tokens: int, chunk_sentences: int) -> None:
+    """Refuse a batch or a chunk of nothing.
+
+    Raises:
+        ValueError: One of the two is not positive.
+    """
+    if min(batch_tokens, chunk_sentences) < 1:
+        raise ValueError(
+            f"expected at least one sub-token a batch and one sentence a chunk, found {batch_tokens}, {chunk_sentences}"
+        )
+
+
 def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     """Yield the numbers of rows, longest first, in batches of at most ``budget`` sub-tokens.
 

@@ -1,4 +1,4 @@
-"""From a chunk of documents to rows of sub-tokens, as Flair's transformer embeddings make them.
+"""From a chunk of sentences to rows of sub-tokens, as Flair's transformer embeddings make them.
 
 Prompt, FLERT context and separators stand where Flair puts them (Schweter and Akbik 2020,
 arXiv 2011.06993, section 2.1), and a text longer than the model is read in windows that
@@ -8,12 +8,14 @@ overlap by ``stride``, of which each keeps its middle: ``combine_strided_tensors
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,31 +46,46 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some documents, ready for the model.
+    """Some sentences, ready for the model.
 
     Attributes:
         rows: In the order of the text.
         ends: For each sentence with a word, the number of words up to its end, prompts included.
-        offsets: For each sentence of each document the characters of its words, ``None`` without a word.
     """
 
     rows: list[Row]
     ends: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChunk(Chunk):
+    """Some documents, ready for the model.
+
+    Attributes:
+        offsets: For each sentence of each document the characters of its words, ``None`` without a word.
+    """
+
     offsets: list[list[list[tuple[int, int]] | None]]
 
 
-class Encoder:
-    """Tokenizes documents for one model.
+class InContext(NamedTuple):
+    """The words of a sentence, prompt included, and those around it, without separators."""
+
+    left: list[str]
+    text: list[str]
+    right: list[str]
+
+
+class WordEncoder:
+    """Makes rows of words.
 
     Args:
         embeddings: Flair's ``TransformerWordEmbeddings``.
         prompt: Words before each sentence.
-        tokenizer: Splits a sentence into words.
     """
 
-    def __init__(self, embeddings: Any, prompt: Sequence[str], tokenizer: SentenceTokenizer) -> None:  # noqa: ANN401 - Flair's
+    def __init__(self, embeddings: Any, prompt: Sequence[str]) -> None:  # noqa: ANN401 - Flair's
         self.prompt: Final = list(prompt)
-        self.words: Final = tokenizer
         self.subtokens: Final = embeddings.tokenizer.backend_tokenizer
         self.context: Final = int(embeddings.context_length)
         self.separator: Final = [SENTENCE_BOUNDARY_TAG] if self.context and embeddings.use_context_separator else []
@@ -77,25 +94,36 @@ class Encoder:
         self.stride: Final = int(embeddings.stride)
         self.windows: Final = bool(embeddings.allow_long_sentences)
 
-    def __call__(self, documents: Sequence[Document]) -> Chunk:
-        """Return the rows of ``documents``."""
+    def encode(self, sentences: Iterable[InContext]) -> Chunk:
+        """Return the rows of ``sentences``, each of which has a word."""
         inputs: list[list[str]] = []
         spans: list[tuple[int, int]] = []
-        offsets: list[list[list[tuple[int, int]] | None]] = []
-        for document in documents:
-            split = [self.words.split(sentence.text) for sentence in document.sentences]
-            offsets.append([None if words is None else words.offsets for words in split])
-            texts = [self.prompt + words.texts for words in split if words is not None]
-            for left, text, right in self._with_context(texts):
-                inputs.append(left + text + right)
-                spans.append((len(left), len(left) + len(text)))
+        for left, text, right in sentences:
+            inputs.append([*left, *self.separator, *text, *self.separator, *right])
+            first = len(left) + len(self.separator)
+            spans.append((first, first + len(text)))
         ends = np.cumsum([last - first for first, last in spans], dtype=np.int64)
         rows: list[Row] = []
         for encoding, (first, last), end in zip(self._encode(inputs), spans, ends.tolist(), strict=True):
             # A word without a number of its own stands outside the sentence.
             numbers = [-1 if w is None or not first <= w < last else end - last + w for w in encoding.word_ids]
             rows.extend(self._rows(np.array(encoding.ids, dtype=np.int64), np.array(numbers, dtype=np.int64)))
-        return Chunk(rows, ends, offsets)
+        return Chunk(rows, ends)
+
+    def in_order(self, texts: Sequence[list[str]]) -> Iterator[InContext]:
+        """Yield the sentences of ``texts``, which follow each other, the prompt before each, with their context."""
+        prompted = (self.prompt + text for text in texts)
+        if not self.context:
+            yield from (InContext([], text, []) for text in prompted)
+            return
+        sentences = list(prompted)
+        document = [word for text in sentences for word in text]
+        begin = 0
+        for text in sentences:
+            end = begin + len(text)
+            left, right = document[max(0, begin - self.context) : begin], document[end : end + self.context]
+            yield InContext(left, text, right)
+            begin = end
 
     def prefix(self) -> NDArray[np.int64]:
         """Return the sub-tokens up to the end of the prompt: what rows without context begin with."""
@@ -108,18 +136,6 @@ class Encoder:
         self.subtokens.no_padding()
         encodings: list[Any] = self.subtokens.encode_batch(inputs, is_pretokenized=True)
         return encodings
-
-    def _with_context(self, texts: list[list[str]]) -> Iterator[tuple[list[str], list[str], list[str]]]:
-        if not self.context:
-            yield from (([], text, []) for text in texts)
-            return
-        document = [word for text in texts for word in text]
-        begin = 0
-        for text in texts:
-            end = begin + len(text)
-            left, right = document[max(0, begin - self.context) : begin], document[end : end + self.context]
-            yield left + self.separator, text, self.separator + right
-            begin = end
 
     def _rows(self, ids: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[Row]:
         longest = self.longest
@@ -151,3 +167,28 @@ class Encoder:
         if not self.every_subtoken:
             wanted &= words != np.concatenate(([before], words[:-1]))
         return Row(ids, positions[wanted], words[wanted])
+
+
+class Encoder(WordEncoder):
+    """Tokenizes documents for one model.
+
+    Args:
+        embeddings: Flair's ``TransformerWordEmbeddings``.
+        prompt: Words before each sentence.
+        tokenizer: Splits a sentence into words.
+    """
+
+    def __init__(self, embeddings: Any, prompt: Sequence[str], tokenizer: SentenceTokenizer) -> None:  # noqa: ANN401 - Flair's
+        super().__init__(embeddings, prompt)
+        self.words: Final = tokenizer
+
+    def __call__(self, documents: Sequence[Document]) -> DocumentChunk:
+        """Return the rows of ``documents``; a sentence has neighbours in its own document only."""
+        sentences: list[InContext] = []
+        offsets: list[list[list[tuple[int, int]] | None]] = []
+        for document in documents:
+            split = [self.words.split(sentence.text) for sentence in document.sentences]
+            offsets.append([None if words is None else words.offsets for words in split])
+            sentences.extend(self.in_order([words.texts for words in split if words is not None]))
+        chunk = self.encode(sentences)
+        return DocumentChunk(chunk.rows, chunk.ends, offsets)

@@ -72,6 +72,12 @@ def reason_against_prefix(model: Any) -> str | None:  # noqa: ANN401 - Flair's S
     return CONTEXT if model.embeddings.context_length else None
 
 
+def task_prompt(model: Any) -> list[str]:  # noqa: ANN401 - Flair's SequenceTagger
+    """Return the words that ``model`` puts before each sentence."""
+    strategy = getattr(model, "augmentation_strategy", None)
+    return [] if strategy is None else list(strategy.task_prompt)
+
+
 def _is_plain_bert(encoder: Any) -> bool:  # noqa: ANN401 - transformers'
     positions = getattr(encoder.config, "position_embedding_type", "absolute")
     return type(encoder).__name__ == "BertModel" and positions == "absolute" and not encoder.config.is_decoder

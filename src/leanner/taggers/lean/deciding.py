@@ -1,0 +1,134 @@
+"""From rows of sub-tokens to the tag of each word: the encoder in batches, and the head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from leanner.taggers.lean.batches import token_batches
+from leanner.taggers.lean.bert import CachedPrefix
+from leanner.taggers.lean.bert import PackedBert
+from leanner.taggers.lean.viterbi import best_tags
+
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from leanner.taggers.lean.encoding import Chunk
+    from leanner.taggers.lean.encoding import Row
+
+
+class Decisions(NamedTuple):
+    """What a head says of the words of a chunk.
+
+    Attributes:
+        tags: The number of each word's tag, ``(words,)``.
+        scores: The probability of each of them, ``(words,)``; ``None`` with a CRF, which gives none.
+    """
+
+    tags: NDArray[np.int64]
+    scores: NDArray[np.float64] | None
+
+
+class Decider:
+    """Encoder and head of a tagger over rows; its modules are shared, not copied.
+
+    Args:
+        model: Flair's ``SequenceTagger``.
+        batch_tokens: Sub-tokens in one forward pass.
+        prefix_ids: Sub-tokens that rows begin with and that are computed once.
+
+    Attributes:
+        prefix: What was computed of them.
+    """
+
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - Flair's
+        batch_tokens: int,
+        prefix_ids: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.batch_tokens: Final = batch_tokens
+        self._mean: Final = model.embeddings.subtoken_pooling == "mean"
+        self.encoder: Final = PackedBert(model.embeddings.model)
+        self._head: Final[torch.nn.Module] = model.linear
+        self._crf: Final[Any] = model.crf if model.use_crf else None
+        self._borders: Final[Any] = model.viterbi_decoder if model.use_crf else None
+        self.prefix_ids: Final = prefix_ids
+        self.prefix: Final = None if prefix_ids is None else self._cached(prefix_ids)
+
+    def __call__(self, chunk: Chunk) -> Decisions:
+        """Return the tags of the chunk's words."""
+        words = int(chunk.ends[-1]) if len(chunk.ends) else 0
+        if not words:
+            return Decisions(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float64))
+        with torch.inference_mode():
+            # A word of which the tokenizer leaves nothing has a hidden state of zeros, as Flair has it.
+            states = self._weight.new_zeros(words, self.encoder.model.config.hidden_size)
+            for rows, prefix in self._by_prefix(chunk.rows):
+                held = 0 if prefix is None else prefix.length
+                for batch in token_batches([len(row.ids) - held for row in rows], self.batch_tokens):
+                    self._run([rows[number] for number in batch], states, prefix)
+            if self._mean:
+                counts = np.bincount(np.concatenate([row.words for row in chunk.rows]), minlength=words)
+                states /= torch.from_numpy(counts).clamp_(min=1).to(states).unsqueeze(-1)
+            return self._choose(self._head(states), chunk.ends)
+
+    def _choose(self, scores: torch.Tensor, ends: NDArray[np.int64]) -> Decisions:
+        if self._crf is None:
+            # Flair takes the largest probability: in half precision two scores can round to one.
+            chosen: Any = scores.softmax(-1).max(-1)
+            return Decisions(chosen.indices.cpu().numpy(), chosen.values.cpu().double().numpy())
+        # Prompt words are words of the sentence to Flair's CRF, too.
+        borders = self._borders
+        tags = best_tags(scores, ends, self._crf.transitions, start=borders.start_tag, stop=borders.stop_tag)
+        return Decisions(tags.cpu().numpy(), None)
+
+    def _run(self, rows: Sequence[Row], states: torch.Tensor, prefix: CachedPrefix | None) -> None:
+        skipped = 0 if prefix is None else prefix.length
+        lengths = [len(row.ids) - skipped for row in rows]
+        begins = np.cumsum([0, *lengths[:-1]]) - skipped
+        computed = [row.positions >= skipped for row in rows]
+        parts = list(zip(rows, begins, computed, strict=True))
+        hidden = self.encoder(
+            _on(states, np.concatenate([row.ids[skipped:] for row in rows])),
+            lengths,
+            _on(states, np.concatenate([row.positions[those] + begin for row, begin, those in parts])),
+            prefix,
+        )
+        states.index_add_(0, _on(states, np.concatenate([row.words[those] for row, _, those in parts])), hidden)
+        if prefix is not None:
+            positions = np.concatenate([row.positions[~those] for row, _, those in parts])
+            words = np.concatenate([row.words[~those] for row, _, those in parts])
+            states.index_add_(0, _on(states, words), prefix.hidden[_on(states, positions)])
+
+    def _cached(self, ids: NDArray[np.int64]) -> CachedPrefix:
+        with torch.inference_mode():
+            return self.encoder.prefix(torch.from_numpy(ids).to(self._weight.device))
+
+    def _by_prefix(self, rows: Sequence[Row]) -> Iterator[tuple[Sequence[Row], CachedPrefix | None]]:
+        """Yield the rows that begin with the cached prefix, and those that do not: later windows of a long text."""
+        ids = self.prefix_ids
+        if ids is None:
+            yield rows, None
+            return
+        begin = [np.array_equal(row.ids[: len(ids)], ids) for row in rows]
+        yield [row for row, does in zip(rows, begin, strict=True) if does], self.prefix
+        yield [row for row, does in zip(rows, begin, strict=True) if not does], None
+
+    @property
+    def _weight(self) -> torch.Tensor:
+        """A weight that no pass quantizes: states have its type, and lie where it lies."""
+        weight: torch.Tensor = self.encoder.model.embeddings.LayerNorm.weight
+        return weight
+
+
+def _on(states: torch.Tensor, values: NDArray[np.int64]) -> torch.Tensor:
+    return torch.from_numpy(values).to(states.device, non_blocking=True)
