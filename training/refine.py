@@ -171,10 +171,10 @@ def refine(
         drawn = batches.epoch(epoch)
         edges = [len(drawn) * part // PARTS for part in range(PARTS + 1)]
         for part, (since, until) in enumerate(pairwise(edges), start=epoch * PARTS):
+            if parts is not None and part >= parts:
+                return
             if part < done:
                 continue
-            if part == parts:
-                return
             model.train()
             began, totals, seen = time.perf_counter(), torch.zeros(3), 0
             for step, batch in enumerate(drawn[since:until]):

@@ -69,11 +69,12 @@ _HALF: Final = Bound(0.2, 1.0, "16-bit floats round scores, they do not move the
 _INT8: Final = Bound(1.0, 2.0, "8 bits keep a weight to 0.4 % of its row's largest; untrained, that may cost a point")
 _SAME: Final = Bound(0.05, 0.1, "the same weights in the same precision: only a tie of two scores can fall otherwise")
 _PREFIX: Final = Bound(0.5, 2.0, "the prompt no longer sees the sentence; the sentence still sees the prompt")
-_STATIC: Final = Bound(0.8, 2.0, "as int8, and an activation may lie outside the range seen on the calibration text")
+_STATIC: Final = Bound(1.0, 2.0, "weights as in int8; next to no activation leaves the range of the calibration text")
 _FEW_ZEROS: Final = Bound(0.5, 2.0, "the smallest tenth of the weights carries next to nothing")
 _SOME_ZEROS: Final = Bound(2.5, 4.0, "a third of the weights can go before the loss turns steep")
-_HALF_ZEROS: Final = Bound(2.0, 3.0, "what stays makes up for what goes as far as the layer's own inputs tell")
+_MADE_UP_FOR: Final = "what stays makes up for what goes as far as the layer's own inputs tell"
 _BREAKS: Final = "magnitude pruning without retraining loses over 10 points from about half of the weights on"
+_RANKED: Final = "nothing makes up for what goes, and how far a better ranking carries depends on the tagger"
 _STEEP: Final = "without retraining the loss turns steep somewhere above half of the weights"
 _UNTESTED: Final = "the losses of two passes need not add up"
 
@@ -102,7 +103,13 @@ def _half_of_int8(name: str, pruning: Pass) -> Iterator[Configuration]:
 
 
 _BOUNDS: Final[Mapping[int, Bound | None]] = {10: _FEW_ZEROS, 30: _SOME_ZEROS, 50: None, 70: None, 90: None}
-_COMPENSATED: Final[Mapping[int, Bound | None]] = {**_BOUNDS, 50: _HALF_ZEROS}
+_COMPENSATED: Final[Mapping[int, Bound | None]] = {
+    10: Bound(0.5, 2.0, _MADE_UP_FOR),
+    30: Bound(1.0, 2.5, _MADE_UP_FOR),
+    50: Bound(2.0, 3.0, _MADE_UP_FOR),
+    70: None,
+    90: None,
+}
 _CACHED: Final = LeanRuntime(prefix_caching=True)
 
 CONFIGURATIONS: Final = (
@@ -113,7 +120,7 @@ CONFIGURATIONS: Final = (
     Configuration("int8-static", "quantization", (Int8Static(),), bound=_STATIC, default=False),
     *_pruned("magnitude", MagnitudePruning, _BOUNDS, _BREAKS, 10, 30, 50),
     *_pruned("magnitude-layer", partial(MagnitudePruning, scope="layer"), _BOUNDS, _BREAKS),
-    *_pruned("wanda", WandaPruning, _BOUNDS, _BREAKS),
+    *_pruned("wanda", WandaPruning, dict.fromkeys(_BOUNDS), _RANKED),
     *_pruned("second-order", SecondOrderPruning, _COMPENSATED, _STEEP, 50),
     Configuration("lean", "runtime", (LeanRuntime(),), bound=_SAME),
     Configuration("lean-prefix", "runtime", (_CACHED,), bound=_PREFIX, default=False),

@@ -20,7 +20,6 @@ from leanner.passes.int8 import Int8Embedding
 from leanner.passes.int8 import Int8Linear
 from leanner.passes.int8 import exact_weight_bits
 from leanner.passes.int8 import has_onednn
-from leanner.passes.int8_static import REACH
 from leanner.passes.int8_static import Affine
 from leanner.passes.int8_static import StaticInt8Linear
 from leanner.passes.int8_static import smoothing_of
@@ -30,6 +29,7 @@ from leanner.passes.pruning.magnitude import MagnitudePruning
 from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
 from leanner.passes.static import NO_ONEDNN
+from leanner.passes.static import REACH
 from leanner.passes.static import Int8Static
 from leanner.taggers.flair import FlairTagger
 from leanner.taggers.load import load_tagger
@@ -75,7 +75,7 @@ def test_a_range_covers_its_values_and_zero(values: list[float]) -> None:
 
 def test_only_inputs_that_reach_far_are_brought_down() -> None:
     lowest, highest = torch.tensor([-1.0, -2.0, -60.0, -1.0, 0.0]), torch.tensor([1.0, 1.0, 3.0, 2.0, 0.0])
-    expected = [1.0, 1.0, 60 / (2 * REACH), 1.0, 1.0]
+    expected = [1.0, 1.0, 60 / (2 * REACH), 1.0, 1.0]  # the median of 1, 2, 60 and 2 is 2
     assert smoothing_of(lowest, highest).tolist() == pytest.approx(expected)
     assert smoothing_of(torch.zeros(3), torch.zeros(3)).tolist() == [1.0] * 3
 
@@ -212,5 +212,11 @@ def test_where_it_cannot_run(shaped_file: Path, monkeypatch: pytest.MonkeyPatch,
         Int8Static()(shaped(shaped_file))
     assert static.Int8Static().refusals("cuda", None) == (NO_ONEDNN,)
     assert NO_ONEDNN in static.Int8Static().refusals("cpu", None)
-    described = {"weight_scales": "row", "activation_scales": "tensor", "embeddings": True, "articles": None}
+    described = {
+        "weight_scales": "row",
+        "activation_scales": "tensor",
+        "reach": REACH,
+        "embeddings": True,
+        "articles": None,
+    }
     assert Int8Static().describe() == {"name": "int8-static", "bits": 8, **described}

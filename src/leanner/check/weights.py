@@ -32,6 +32,8 @@ _KEEPING: Final = frozenset(
 _PRUNING: Final = frozenset({"magnitude-pruning", "wanda-pruning", "second-order-pruning"})
 #: How far the share of zeros that are there may lie from that asked for: small weights become zero as int8, too.
 _ZEROS: Final = 0.01
+#: The same where what pruning left is int8.
+_INT8_ZEROS: Final = 0.06
 
 
 def problems(report: Report) -> Iterator[Problem]:
@@ -104,7 +106,8 @@ def _zeros(record: CaseRecord, all_of_them: Iterable[CaseRecord]) -> Iterator[Pr
     shares = [other.sparsity.weights for other in all_of_them if other.sparsity is not None]
     is_bundled = record.tagger is not None and record.tagger.name == _BUNDLED
     most = max(record.sparsity.asked, 0.0 if is_bundled else min(shares))
-    if not record.sparsity.asked - _ZEROS <= record.sparsity.weights <= most + _ZEROS:
+    more = _INT8_ZEROS if any(step["name"].startswith("int8") for step in record.passes) else _ZEROS
+    if not record.sparsity.asked - _ZEROS <= record.sparsity.weights <= most + more:
         text = f"expected {record.sparsity.asked:g} of the weights to be zero, or a little more, as asked"
         yield Problem("sparsity.weights", f"{text}; found {record.sparsity.weights}")
 

@@ -1,6 +1,6 @@
 """Modules whose weights are stored as int8: linear layers and embeddings.
 
-Symmetric linear quantization (Q8BERT, Zafrir et al. 2019, section 3.1): ``q = round(x / s)``
+Symmetric linear quantization (Q8BERT, Zafrir et al. 2019, section 2.1): ``q = round(x / s)``
 with ``s = max|x| / 127``, no zero point, so that ``|x - s * q| <= s / 2``. One scale for
 each row of a weight matrix and, at run time, for each token of an activation (Q8BERT has
 one for a whole tensor): a token's result does not depend on what else is in the batch.

@@ -19,10 +19,9 @@ from torch import nn
 from transformers.activations import GELUActivation
 
 from leanner.passes.int8 import Int8Linear
+from leanner.passes.static import REACH
 
 
-#: How many times as far as the median one an input may reach.
-REACH: Final = 1.5
 #: Names of the two layers of a feed-forward block of BERT.
 _FIRST: Final = "intermediate.dense"
 _SECOND: Final = "output.dense"
@@ -51,13 +50,17 @@ class Affine:
 def smoothing_of(lowest: Tensor, highest: Tensor) -> Tensor:
     """Return by what each input is divided so that a few large ones do not set the range of all.
 
-    An input that reaches further than ``REACH`` times the median one is brought down to that. What it is divided by
-    goes into the weights, as in SmoothQuant (Xiao et al. 2023, section 4), which moves a share of every input.
+    An input that reaches further than ``REACH`` times the median of those that are ever there is brought
+    down to that. What it is divided by goes into the weights, as in SmoothQuant (Xiao et al. 2023,
+    section 4), which moves a share of every input.
 
     *Shapes:* all ``(in_features,)``.
     """
     reach = torch.maximum(-lowest, highest)
-    return (reach / (REACH * reach.median()).clamp_min(1e-12)).clamp_min(1.0)
+    alive = reach[reach > 0]
+    if not len(alive):
+        return torch.ones_like(reach)
+    return (reach / (REACH * alive.median())).clamp_min(1.0)
 
 
 class StaticInt8Linear(Int8Linear):

@@ -1,7 +1,7 @@
 """Fine-tuned weights as an 8-bit difference to the weights that they started from.
 
 A row of a weight matrix is stored as int8 and one float32 scale, ``max|difference| / 127``
-(symmetric linear quantization, as Q8BERT, Zafrir et al. 2019, section 3, but of the
+(symmetric linear quantization, as Q8BERT, Zafrir et al. 2019, section 2.1, but of the
 difference, which is an order of magnitude smaller than the weight). Of a matrix in which
 some rows did not change, only the others are stored, with their numbers. Everything with
 one axis is stored as float32; what did not change is not stored.

@@ -37,6 +37,7 @@ def gram_matrices(
     counts = dict.fromkeys(layers, 0)
 
     def add(name: str, x: Tensor) -> None:
+        x = x.float()
         sums[name] = sums[name] + (x.T @ x).double()
         counts[name] += len(x)
 

@@ -68,7 +68,7 @@ class Decider:
         """Return the tags of the chunk's words."""
         words = int(chunk.ends[-1]) if len(chunk.ends) else 0
         if not words:
-            return Decisions(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float64))
+            return Decisions(np.zeros(0, dtype=np.int64), np.zeros(0) if self._crf is None else None)
         with torch.inference_mode():
             # A word of which the tokenizer leaves nothing has a hidden state of zeros, as Flair has it.
             states = self._weight.new_zeros(words, self.encoder.model.config.hidden_size)
