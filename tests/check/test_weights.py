@@ -72,6 +72,15 @@ def test_as_many_zeros_as_asked_for(pair: Run, there: float, number: int) -> Non
     assert all(text.startswith("b: sparsity.weights: expected 0.3 of the weights to be zero") for text in problems)
 
 
+@pytest.mark.parametrize(("there", "number"), [(0.5, 0), (0.55, 0), (0.57, 1), (0.48, 1)])
+def test_rounding_to_int8_adds_zeros(pair: Run, there: float, number: int) -> None:
+    record = pruned(pair.records[BF16], 0.5, there)
+    quantized = replace(record, passes=({"name": "int8-dynamic"}, *record.passes))
+    problems = found(pair, a=pruned(pair.records[BF16], 0.1, 0.1), b=quantized)
+
+    assert [text.split(":")[0] for text in problems if "sparsity.weights" in text] == ["b"] * number
+
+
 def test_zeros_that_were_there_before(pair: Run) -> None:
     record = pair.records[BF16]
 

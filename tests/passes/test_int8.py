@@ -109,7 +109,7 @@ def test_the_kernels_agree(seed: int, sizes: tuple[int, int, int]) -> None:
 
 @pytest.mark.parametrize("packed", KERNELS)
 def test_no_kernel_is_the_reference_implementation(*, packed: bool) -> None:
-    # oneDNN's multiplies number by number, some 1,000 times slower, and is taken silently where no other one fits.
+    # oneDNN's multiplies number by number, over 100 times slower, and is taken silently where no other one fits.
     generator = torch.Generator().manual_seed(7)
     linear = linear_of(384, 1536, generator)
     layer = Int8Linear(linear, packed=packed, weight_bits=exact_bits(packed=packed))
