@@ -48,7 +48,9 @@ def equipments(draw: st.DrawFn) -> Equipment:
     """Any machine."""
     device = draw(st.sampled_from(["cpu", "cuda", "cuda:1"]))
     power = st.builds(
-        PowerField, TEXTS, st.sampled_from(["gpu", "module"]), st.just(_unreachable), st.sampled_from([0.0, 1.0])
+        PowerField,
+        *(TEXTS, st.sampled_from(["gpu", "module"]), st.just(_unreachable), st.sampled_from([0.0, 1.0])),
+        documented=st.booleans(),
     )
     gpus = st.builds(
         Gpu, st.just(object()), TEXTS, TEXTS, st.booleans(), st.none() | power, st.none() | st.text(min_size=1)

@@ -171,6 +171,7 @@ def test_the_old_call_averages_where_nvidia_says_so(
 
     assert power is not None
     assert (power.name, power.averaged_s) == ("nvmlDeviceGetPowerUsage", averaged_s)
+    assert power.documented == isinstance(architecture, int)
 
 
 def test_instant_power_does_not_average() -> None:
@@ -186,3 +187,4 @@ def test_a_driver_without_the_call_is_taken_to_average(monkeypatch: pytest.Monke
 
     assert power is not None
     assert power.averaged_s == 1.0
+    assert not power.documented

@@ -56,6 +56,25 @@ def means(points: Series, bins: Sequence[int]) -> Iterator[tuple[int, float]]:
             yield inside[-1]
 
 
+def means_between(points: Series, bins: Sequence[int], edge_ns: int) -> Iterator[tuple[int, float]]:
+    """Yield as ``means`` does, but points near the first bin's begin and the last bin's end as they are.
+
+    Args:
+        points: Time in nanoseconds and value, in the order of time.
+        bins: Their boundaries.
+        edge_ns: How far from these two; the first point farther away stays as well.
+    """
+    inside = [(t, value) for t, value in points if bins[0] <= t <= bins[-1]]
+    first = next((t for t, _ in inside if t >= bins[0] + edge_ns), bins[-1])
+    last = next((t for t, _ in reversed(inside) if t < bins[-1] - edge_ns), bins[0])
+    if last - first < 8:
+        yield from inside
+        return
+    yield from (point for point in inside if point[0] <= first)
+    yield from means(points, [first + 1, *(boundary for boundary in bins if first + 1 < boundary < last), last])
+    yield from (point for point in inside if point[0] >= last)
+
+
 class _Integral:
     """The integral of a series by trapezoid, as in ``integrate``, for many windows at once."""
 

@@ -35,12 +35,14 @@ class PowerField:
         scope: ``gpu``, or ``module`` where the sensor covers more (Grace Hopper).
         read_mw: Reads it, in milliwatts.
         averaged_s: Seconds that one reading averages over; 0 for instant power.
+        documented: Whether that is known of this GPU; else the more careful of the two is assumed.
     """
 
     name: str
     scope: str
     read_mw: Callable[[], int]
     averaged_s: float = 0.0
+    documented: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +112,22 @@ def _power_field(nvml: ModuleType, handle: object, model: str) -> PowerField | N
 
     if not _works(nvml, usage):
         return None
-    averaged_s = POWER_MEAN_S if _averages(nvml, handle, model) else 0.0
-    return PowerField("nvmlDeviceGetPowerUsage", "gpu", usage, averaged_s)
+    averages = _averages(nvml, handle, model)
+    averaged_s = 0.0 if averages is False else POWER_MEAN_S
+    return PowerField("nvmlDeviceGetPowerUsage", "gpu", usage, averaged_s, documented=averages is not None)
 
 
-def _averages(nvml: ModuleType, handle: object, model: str) -> bool:
-    """Return whether nvmlDeviceGetPowerUsage averages: on Ampere, except GA100, and newer (NVML API reference)."""
+def _averages(nvml: ModuleType, handle: object, model: str) -> bool | None:
+    """Return whether nvmlDeviceGetPowerUsage averages: on Ampere, except GA100, and newer (NVML API reference).
+
+    Returns:
+        ``None`` if the driver does not tell the architecture.
+    """
     try:
         architecture = int(nvml.nvmlDeviceGetArchitecture(handle))
         ampere = int(nvml.NVML_DEVICE_ARCH_AMPERE)
     except (nvml.NVMLError, AttributeError):
-        return True  # an old driver does not tell: the wider of the two
+        return None
     if architecture != ampere:
         return architecture > ampere
     return _GA100.search(model) is None

@@ -92,7 +92,7 @@ def _gpu_to_json(gpu: Gpu) -> dict[str, object]:
         "uuid": gpu.uuid,
         "model": gpu.model,
         "counter": gpu.counter,
-        "power": None if power is None else {"name": power.name, "scope": power.scope, "averaged_s": power.averaged_s},
+        "power": None if power is None else _power_to_json(power),
         "shared": gpu.shared,
     }
 
@@ -109,12 +109,22 @@ def _gpu_from_json(fields: Fields) -> Gpu:
     )
 
 
+def _power_to_json(power: PowerField) -> dict[str, object]:
+    return {
+        "name": power.name,
+        "scope": power.scope,
+        "averaged_s": power.averaged_s,
+        "documented": power.documented,
+    }
+
+
 def _power_from_json(fields: Fields) -> PowerField:
     return PowerField(
         name=fields.get("name", str),
         scope=fields.get("scope", str),
         read_mw=_not_here,
         averaged_s=fields.number("averaged_s"),
+        documented=fields.get("documented", bool),
     )
 
 

@@ -25,10 +25,12 @@ from leanner.meters.gpu_state import gpu_state
 from leanner.meters.gpu_state import last_gap
 from leanner.meters.gpu_state import ours
 from leanner.meters.gpu_state import strangers
+from leanner.meters.lag import Lag
 from leanner.meters.lag import change_w
-from leanner.meters.lag import lag_j
+from leanner.meters.lag import lag_of
 from leanner.meters.noise import integral_sd
 from leanner.meters.noise import phase_sd_j
+from leanner.meters.noise import reading_sd
 from leanner.meters.noise import update_period_s
 from leanner.meters.nvml import COUNTER
 from leanner.meters.nvml import GAUGES
@@ -44,7 +46,6 @@ from leanner.meters.uncertainty import half_width_j
 
 if TYPE_CHECKING:
     from leanner.meters.device import Gpu
-    from leanner.meters.device import PowerField
     from leanner.meters.trace import Trace
 
 
@@ -180,14 +181,16 @@ def _integrated(gpu: Gpu, trace: Trace) -> EnergyDomain:
         return EnergyDomain.unknown(f"{gpu.model} gives neither energy nor power through NVML")
     points = trace.series(GAUGES, "power_mw")
     try:
-        joules = _integrated_j(trace, points)
+        sampled_j = _integrated_j(trace, points)
     except UnmeasurableError as error:
         return EnergyDomain.unknown(f"GPU power: {error}")
+    lag = lag_of(points, trace, gpu.power.averaged_s, documented=gpu.power.documented)
+    joules = sampled_j if lag is None else sampled_j + lag.lacking_j
     return EnergyDomain(
         joules,
         "nvml-power",
         detail=f"{gpu.power.name}, scope {gpu.power.scope}, of {gpu.uuid}",
-        uncertainty=_of_integral(gpu.power, joules, points, trace),
+        uncertainty=None if lag is None else _of_integral(joules, lag, points, trace),
     )
 
 
@@ -200,22 +203,22 @@ def _integrated_j(trace: Trace, points: Sequence[tuple[int, float]]) -> float:
     return integrate(points, trace.start_ns, trace.end_ns) / 1000.0
 
 
-def _of_integral(
-    power: PowerField, joules: float, points: Sequence[tuple[int, float]], trace: Trace
-) -> Uncertainty | None:
+def _of_integral(joules: float, lag: Lag, points: Sequence[tuple[int, float]], trace: Trace) -> Uncertainty | None:
     """Return the uncertainty of integrated power; ``None`` if the samples do not tell.
 
     How old a reading is when it is taken is uniform on (0, u) for a refresh every u: the integral is off by that age
     times the change of the readings between the edges, the mean of which is of the lag.
     """
     noise_mj = integral_sd(points, trace.start_ns, trace.end_ns, trace.spacing_s)
-    behind_j = lag_j(points, trace, power.averaged_s)
-    if noise_mj is None or behind_j is None:
+    reading_mw = reading_sd(points, trace.spacing_s)
+    if noise_mj is None or reading_mw is None:
         return None
     return Uncertainty(
-        systematic_j=gain_bound("gpu") * joules + behind_j,
+        systematic_j=gain_bound("gpu") * joules + lag.bound_j,
         random_j=math.hypot(
-            noise_mj / 1000.0, POWER_REFRESH_S / math.sqrt(12.0) * change_w(points, trace, averaged_s=0.0)
+            noise_mj / 1000.0,
+            lag.readings_s * reading_mw / 1000.0,
+            POWER_REFRESH_S / math.sqrt(12.0) * change_w(points, trace, averaged_s=0.0),
         ),
     )
 
@@ -238,7 +241,7 @@ def _of_power(gpu: Gpu) -> list[str]:
     if gpu.power is None:
         return []
     if gpu.power.averaged_s > 0.0:
-        what = f"{gpu.power.name}, an average over the last second on Ampere and later"
+        what = f"{gpu.power.name}, an average over the last second on Ampere and later, its lag taken out"
     else:
         what = "instant power samples"
     scope = "" if gpu.power.scope == "gpu" else ", of the whole module and not the GPU alone"

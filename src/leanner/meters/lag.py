@@ -1,10 +1,14 @@
-"""How far joules may be off because a reading shows what was drawn before it."""
+"""What joules lack because a reading shows what was drawn before it, and how far that may be off."""
 
 from __future__ import annotations
 
+import math
+
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import Final
 
 from leanner.meters.arithmetic import integrate
 from leanner.meters.clock import NS_PER_S
@@ -14,6 +18,24 @@ from leanner.meters.sensors import POWER_REFRESH_S
 
 if TYPE_CHECKING:
     from leanner.meters.trace import Trace
+
+#: How far the seconds that a field averages over may be from the documented "1 sec", as a share of them: our choice.
+_TOLERANCE: Final = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What the lag of power samples does to their integral over a window.
+
+    Attributes:
+        lacking_j: What the integral lacks; negative if it has too much.
+        bound_j: How far that may be off.
+        readings_s: Seconds for which single readings stand in it: their noise times this is in it.
+    """
+
+    lacking_j: float
+    bound_j: float
+    readings_s: float = 0.0
 
 
 def change_w(points: Sequence[tuple[int, float]], trace: Trace, averaged_s: float) -> float:
@@ -43,42 +65,54 @@ def change_w(points: Sequence[tuple[int, float]], trace: Trace, averaged_s: floa
     return abs(points[-1][1] - points[forgotten][1]) / 1000.0 + averaged_s * (begin_w_per_s + end_w_per_s)
 
 
-def lag_j(points: Sequence[tuple[int, float]], trace: Trace, averaged_s: float) -> float | None:
-    """Return a bound of what the lag of power samples does to their integral over a window.
+def lag_of(
+    points: Sequence[tuple[int, float]], trace: Trace, averaged_s: float, *, documented: bool = True
+) -> Lag | None:
+    """Return what the lag of power samples does to their integral over a window.
 
-    A sample that averages over L seconds and is refreshed every u has forgotten after T = L + u what was drawn before
-    a window. What the samples up to T lack or have too much of, beside the one at T, is of the power before; at the
-    end likewise. Between T behind the begin and T before the end the integral is off by T/2 times the change of the
-    samples, the lag of a moving average. Where these two overlap, power may differ from its mean by L times the
-    steepest slope of the samples.
+    A sample M that averages over L seconds and is refreshed every u has forgotten after T = L + u what was drawn before
+    a window: M(T)·T is what was drawn until then, and M(end)·T what was drawn in the last T. What the samples up to T
+    have less than that is of the power before; at the end likewise. Between T behind the begin and T before the end
+    the integral lacks T/2 times the change of the samples, the lag of a moving average. Where these two
+    overlap, power may differ from its mean by L times the steepest slope of the samples, up or down.
+
+    The bound is what a seventh more or less of L would do, or no average at all where it is not documented.
 
     Args:
         points: Power samples, milliwatts.
         trace: The window.
-        averaged_s: What a sample averages over; 0 for instant power.
+        averaged_s: What a sample averages over; 0 for instant power, whose lag is known in size and not in sign.
+        documented: Whether it is known that a sample averages over so much.
 
     Returns:
         ``None`` if no sample of the window has forgotten what was before it.
     """
     if averaged_s == 0.0:
-        return 0.5 * POWER_REFRESH_S * change_w(points, trace, averaged_s)
+        return Lag(0.0, 0.5 * POWER_REFRESH_S * change_w(points, trace, averaged_s))
     memory_ns = _memory_ns(averaged_s)
     if not points or trace.end_ns - trace.start_ns < memory_ns:
         return None
+    memory_s = seconds(memory_ns)
+    share = _TOLERANCE if documented else 1.0
     forgotten = _forgotten(points, trace, averaged_s)
     forgotten_ns = min(points[forgotten][0], trace.end_ns)
     begin_mj = _apart_mj(points, trace.start_ns, forgotten_ns, points[forgotten][1])
     left_ns = trace.end_ns - forgotten_ns
     last = points[-1][1]
-    if left_ns >= memory_ns:
-        before_end = bisect_left(points, (trace.end_ns - memory_ns,))
-        end_mj = _apart_mj(points, trace.end_ns - memory_ns, trace.end_ns, last)
-        between_mj = 0.5 * seconds(memory_ns) * (points[before_end][1] - points[forgotten][1])
-    else:
+    if left_ns < memory_ns:
+        between_mj = 0.5 * memory_s * (last - points[forgotten][1])
         steepest_w_per_s = _steepest_w_per_s(points, forgotten_ns, trace.end_ns)
-        end_mj = 1000.0 * seconds(left_ns) * seconds(memory_ns) * steepest_w_per_s
-        between_mj = 0.5 * seconds(memory_ns) * (last - points[forgotten][1])
-    return (abs(begin_mj) + abs(between_mj + end_mj)) / 1000.0
+        end_j = abs(between_mj) / 1000.0 + seconds(left_ns) * memory_s * steepest_w_per_s
+        return Lag(begin_mj / 1000.0, share * abs(begin_mj) / 1000.0 + end_j, memory_s)
+    before_end = bisect_left(points, (trace.end_ns - memory_ns,))
+    end_mj = _apart_mj(points, trace.end_ns - memory_ns, trace.end_ns, last)
+    end_mj += 0.5 * memory_s * (points[before_end][1] - points[forgotten][1])
+    return Lag(
+        (begin_mj + end_mj) / 1000.0,
+        share * (abs(begin_mj) + abs(end_mj)) / 1000.0,
+        # The last reading stands for T; the one at T, and the one at T before the end, for half of it.
+        memory_s * math.sqrt(1.5),
+    )
 
 
 def _edge_is_missing(points: Sequence[tuple[int, float]], trace: Trace) -> bool:

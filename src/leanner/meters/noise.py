@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 
+from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -93,22 +94,34 @@ def integral_sd(points: Sequence[tuple[int, float]], start_ns: int, end_ns: int,
         ``None`` if there are too few samples to tell.
     """
     limit_s = GAP_INTERVALS * interval_s
-    points = [*(a for a, b in pairwise(points) if b[0] - a[0] > _SAME_NS), *points[-1:]]
-    refreshes = _refreshes(points)
-    variances: list[float] = []
-    for before, at, after in zip(refreshes, refreshes[1:], refreshes[2:], strict=False):
-        if max(seconds(at.first_ns - before.last_ns), seconds(after.first_ns - at.last_ns)) > limit_s:
-            continue
-        before_s, after_s = at.middle_s - before.middle_s, after.middle_s - at.middle_s
-        share = after_s / (before_s + after_s)
-        distance = share * before.value + (1.0 - share) * after.value - at.value
-        weight_s = 0.5 * (min(after.middle_s, seconds(end_ns)) - max(before.middle_s, seconds(start_ns)))
-        variances.append(weight_s**2 * distance**2 / (share**2 + (1.0 - share) ** 2 + 1.0))
+    points = _apart(points)
+    variances = [
+        (0.5 * (min(after.middle_s, seconds(end_ns)) - max(before.middle_s, seconds(start_ns)))) ** 2 * variance
+        for before, after, variance in _scatter(points, limit_s)
+    ]
     if len(variances) < _LEAST_DIFFERENCES:
         return None
     noise = sum(variances) * (len(variances) + 2) / len(variances)
     gaps = sum(_gap_variance(points, k, start_ns, end_ns, limit_s) for k in range(len(points) - 1))
     return math.sqrt(noise + gaps + _edge_variance(points, start_ns, end_ns))
+
+
+def reading_sd(points: Sequence[tuple[int, float]], interval_s: float) -> float | None:
+    """Return the standard deviation of a single power sample, in its unit, from its distance to its neighbours.
+
+    Args:
+        points: Time in nanoseconds and value, in the order of time.
+        interval_s: Seconds between samples, as asked for.
+
+    Returns:
+        ``None`` if there are too few samples to tell.
+    """
+    variances = [variance for _, _, variance in _scatter(_apart(points), GAP_INTERVALS * interval_s)]
+    return math.sqrt(statistics.fmean(variances)) if len(variances) >= _LEAST_DIFFERENCES else None
+
+
+def _apart(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    return [*(a for a, b in pairwise(points) if b[0] - a[0] > _SAME_NS), *points[-1:]]
 
 
 @dataclass(slots=True)
@@ -122,6 +135,18 @@ class _Refresh:
     @property
     def middle_s(self) -> float:
         return 0.5 * (seconds(self.first_ns) + seconds(self.last_ns))
+
+
+def _scatter(points: Sequence[tuple[int, float]], limit_s: float) -> Iterator[tuple[_Refresh, _Refresh, float]]:
+    """Yield the neighbours of each refresh that are no farther than ``limit_s``, and the variance that they show."""
+    refreshes = _refreshes(points)
+    for before, at, after in zip(refreshes, refreshes[1:], refreshes[2:], strict=False):
+        if max(seconds(at.first_ns - before.last_ns), seconds(after.first_ns - at.last_ns)) > limit_s:
+            continue
+        before_s, after_s = at.middle_s - before.middle_s, after.middle_s - at.middle_s
+        share = after_s / (before_s + after_s)
+        distance = share * before.value + (1.0 - share) * after.value - at.value
+        yield before, after, distance**2 / (share**2 + (1.0 - share) ** 2 + 1.0)
 
 
 def _refreshes(points: Sequence[tuple[int, float]]) -> list[_Refresh]:

@@ -26,9 +26,12 @@ from leanner.meters.arithmetic import require_dense
 from leanner.meters.arithmetic import require_few_gaps
 from leanner.meters.binned import flags
 from leanner.meters.binned import means
+from leanner.meters.binned import means_between
 from leanner.meters.clock import NS_PER_S
 from leanner.meters.clock import seconds
 from leanner.meters.errors import UnmeasurableError
+from leanner.meters.sensors import POWER_MEAN_S
+from leanner.meters.sensors import POWER_REFRESH_S
 from leanner.meters.trace import Moment
 from leanner.meters.trace import Sample
 from leanner.meters.trace import Trace
@@ -65,7 +68,8 @@ def thin(trace: Trace, most: int = MOST) -> Trace:
     What is computed from the result:
 
     - counters rise by exactly as much, wraps included, and watts from counters peak as high;
-    - the integral of a gauge is the same but for rounding (to 7 digits), its highest and lowest value are kept;
+    - the integral of a gauge is the same but for rounding (to 7 digits), its highest and lowest value are kept,
+      and power near the edges as it was, so that its lag is the same;
     - the peak of memory is the same;
     - clock events are OR-ed by bin, foreign processes are kept where they were seen: the share of
       throttled samples becomes one of bins;
@@ -182,11 +186,20 @@ def _extremes(stretch: Sequence[Sample]) -> list[Sample]:
 
 
 def _gauges(ticks: Sequence[Sample], trace: Trace, bins: Sequence[int]) -> list[Sample]:
-    """Replace the samples of each bin by means, one of the bins' ends each, and its extremes."""
+    """Replace the samples of each bin by means, one of the bins' ends each, and its extremes.
+
+    Power near the edges stays as it is: what its lag does to the joules is told from there.
+    """
     rows: dict[int, dict[str, float]] = {}
     for channel in dict.fromkeys(channel for sample in ticks for channel in sample.values):
         points = trace.series(nvml.GAUGES, channel)
-        for t_ns, value in flags(points, bins) if channel.startswith(_FLAGS) else means(points, bins):
+        if channel.startswith(_FLAGS):
+            kept = flags(points, bins)
+        elif channel == _POWER:
+            kept = means_between(points, bins, round((POWER_MEAN_S + POWER_REFRESH_S) * NS_PER_S))
+        else:
+            kept = means(points, bins)
+        for t_ns, value in kept:
             rows.setdefault(t_ns, {})[channel] = value
     return [Sample(nvml.GAUGES, Moment.TICK, t_ns, values, {}) for t_ns, values in sorted(rows.items())]
 
