@@ -10,9 +10,9 @@ import torch
 from flair.data import Sentence
 
 from leanner.taggers.lean.deciding import Decider
-from leanner.taggers.lean.encoding import Chunk
 from leanner.taggers.lean.encoding import WordEncoder
 from leanner.taggers.load import load_model
+from leanner.taggers.rows import Chunk
 
 
 TEXTS = (["Loss", "of", "PTEN"], ["Sjo\u0308gren", "\u200b", "IL-6", "rose"])

@@ -21,8 +21,8 @@ from leanner.taggers.lean.viterbi import best_tags
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from leanner.taggers.lean.encoding import Chunk
-    from leanner.taggers.lean.encoding import Row
+    from leanner.taggers.rows import Chunk
+    from leanner.taggers.rows import Row
 
 
 class Decisions(NamedTuple):

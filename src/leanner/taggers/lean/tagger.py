@@ -18,7 +18,6 @@ from leanner.taggers.lean.batches import check_limits
 from leanner.taggers.lean.deciding import Decider
 from leanner.taggers.lean.decoding import TagSet
 from leanner.taggers.lean.decoding import spans_of
-from leanner.taggers.lean.encoding import DocumentChunk
 from leanner.taggers.lean.encoding import Encoder
 from leanner.taggers.lean.support import reason_against
 from leanner.taggers.lean.support import reason_against_prefix
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from leanner.taggers.flair import FlairTagger
     from leanner.taggers.protocol import Prediction
+    from leanner.taggers.rows import DocumentChunk
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
