@@ -8,6 +8,7 @@ from typing import Final
 
 _ADVICE: Final = "the lean runtime has none: run this tagger by Flair"
 
+NO_FLAIR: Final = "a tagger of transformers: the lean runtime runs those of Flair"
 RNN: Final = f"an RNN over the embeddings: {_ADVICE}"
 REPROJECTION: Final = f"reprojected embeddings: {_ADVICE}"
 WORD_LABELS: Final = f"labels of words instead of spans: {_ADVICE}"
@@ -24,8 +25,9 @@ CONTEXT: Final = "context before the prompt, another for each sentence: no prefi
 #: Every answer of :func:`reason_against_prefix`.
 PREFIX_REASONS: Final = (NO_PREFIX, CONTEXT)
 
-#: Every answer of :func:`reason_against`.
+#: Every reason for which a tagger is not run.
 REASONS: Final = (
+    NO_FLAIR,
     RNN,
     REPROJECTION,
     WORD_LABELS,
