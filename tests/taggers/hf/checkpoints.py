@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tokenizers import normalizers
 from tokenizers import pre_tokenizers
 from tokenizers import processors
 from tokenizers import trainers
+from transformers import AutoTokenizer
 from transformers import BertConfig
 from transformers import BertForTokenClassification
 from transformers import BertTokenizerFast
@@ -76,6 +78,33 @@ def save_bert(
     settings = _settings(labels, len(vocabulary), **{"max_position_embeddings": positions, **config})
     _random(model_class, BertConfig(**settings), seed).save_pretrained(folder, safe_serialization=safe)  # type: ignore[no-untyped-call]
     return folder
+
+
+def teach(folder: Path, examples: Mapping[str, Mapping[str, str]]) -> None:
+    """Let the head of a saved BERT give a text's words the labels that are named, and all others its first label.
+
+    Args:
+        folder: Of the checkpoint.
+        examples: For each text the labels of words of it.
+    """
+    model: Any = BertForTokenClassification.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)  # type: ignore[no-untyped-call]
+    states, targets = [], []
+    with torch.inference_mode():
+        for text, labels in examples.items():
+            encoding = tokenizer(text, return_tensors="pt")
+            states.append(model.bert(**encoding).last_hidden_state[0])
+            for word in encoding.word_ids():
+                span = None if word is None else encoding.word_to_chars(word)
+                label = labels.get(text[span.start : span.end]) if span else None
+                targets.append(model.config.label2id.get(label, 0))
+        known = torch.cat(states)
+        inputs = torch.cat((known, torch.ones(len(known), 1)), 1)
+        wanted = torch.nn.functional.one_hot(torch.tensor(targets), model.num_labels).float()
+        solution = torch.linalg.lstsq(inputs, wanted, driver="gelsd").solution
+        model.classifier.weight.copy_(solution[:-1].T)
+        model.classifier.bias.copy_(solution[-1])
+    model.save_pretrained(folder)
 
 
 def save_distilbert(folder: Path, labels: Sequence[str] = BIO) -> Path:
