@@ -21,6 +21,7 @@ import torch
 
 from torch import nn
 
+from leanner.taggers.chunks import document_chunks
 from leanner.taggers.entity_names import missing_note
 from leanner.taggers.hf.rows import TextEncoder
 from leanner.taggers.hf.spans import TagTable
@@ -132,19 +133,8 @@ class HfTagger:
 
     def tag(self, documents: Iterable[Document]) -> Iterator[Prediction]:
         """Yield the spans of each document, in order; no more than a chunk is held in memory."""
-        chunk: list[Document] = []
-        sentences = 0
-        for document in documents:
-            chunk.append(document)
-            sentences += len(document.sentences)
-            if sentences >= self.chunk_sentences:
-                yield from self._predict(chunk)
-                chunk, sentences = [], 0
-        yield from self._predict(chunk)
-
-    def _predict(self, documents: Sequence[Document]) -> Iterator[Prediction]:
-        chunk = self.encode(documents)
-        return predictions(chunk, self._decide(chunk), self.table)
+        for chunk in map(self.encode, document_chunks(documents, self.chunk_sentences)):
+            yield from predictions(chunk, self._decide(chunk), self.table)
 
     def _decide(self, chunk: DocumentChunk) -> NDArray[np.int64]:
         """Return the number of each word's tag.

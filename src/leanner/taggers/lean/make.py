@@ -6,25 +6,30 @@ from typing import TYPE_CHECKING
 
 from leanner.taggers.errors import TaggerError
 from leanner.taggers.flair import FlairTagger
-from leanner.taggers.lean.support import NO_FLAIR
+from leanner.taggers.hf.tagger import HfTagger
+from leanner.taggers.lean.support import NO_PREFIX
 from leanner.taggers.lean.tagger import LeanTagger
+from leanner.taggers.lean.text_tagger import LeanTextTagger
 
 
 if TYPE_CHECKING:
     from leanner.taggers.protocol import Tagger
 
 
-def make_lean(tagger: Tagger, *, batch_tokens: int = 2048, prefix_caching: bool = False) -> LeanTagger:
+def make_lean(tagger: Tagger, *, batch_tokens: int = 2048, prefix_caching: bool = False) -> LeanTagger | LeanTextTagger:
     """Return the lean runtime over the modules of ``tagger``.
 
     Args:
-        tagger: Passes may have changed its modules.
+        tagger: Run by Flair or transformers; passes may have changed its modules.
         batch_tokens: As of :class:`~leanner.taggers.lean.tagger.LeanTagger`.
         prefix_caching: As there.
 
     Raises:
         TaggerError: The tagger has parts that this runtime does not have.
     """
-    if not isinstance(tagger, FlairTagger):
-        raise TaggerError(NO_FLAIR)
+    if isinstance(tagger, HfTagger):
+        if prefix_caching:
+            raise TaggerError(NO_PREFIX)
+        return LeanTextTagger(tagger, batch_tokens=batch_tokens)
+    assert isinstance(tagger, FlairTagger)
     return LeanTagger(tagger, batch_tokens=batch_tokens, prefix_caching=prefix_caching)

@@ -32,6 +32,7 @@ from leanner.taggers.lean.decoding import TagSet
 from leanner.taggers.lean.decoding import spans_of
 from leanner.taggers.lean.encoding import InContext
 from leanner.taggers.lean.encoding import WordEncoder
+from leanner.taggers.lean.parts import Parts
 from leanner.taggers.lean.support import reason_against
 from leanner.taggers.lean.support import task_prompt
 from leanner.taggers.lean.tagger import one_ahead
@@ -111,7 +112,7 @@ class LeanPredictor:
         embeddings: Any = model.embeddings
         self._boundaries: Final = bool(embeddings.respect_document_boundaries)
         self._encoder: Final = WordEncoder(embeddings, task_prompt(model))
-        self._decide: Final = Decider(model, batch_tokens)
+        self._decide: Final = Decider(Parts.of_flair(model), batch_tokens)
         self._tags: Final = TagSet.of(model.label_dictionary.get_items())
 
     def predict(
