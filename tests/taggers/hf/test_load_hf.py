@@ -122,6 +122,15 @@ def test_weights_without_a_place_are_said(copy: Path) -> None:
     assert tagger.quality == ["weights that a BertForTokenClassification has no place for: crf.transitions"]
 
 
+def test_a_model_of_another_class_is_said(copy: Path) -> None:
+    config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
+    config["architectures"] = ["BertForMultiLabelTokenClassification"]
+    (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert load_hf(f"hf:{copy}").quality == [
+        "saved as BertForMultiLabelTokenClassification, run as BertForTokenClassification: a word has one label"
+    ]
+
+
 def test_a_pickle_of_tensors_is_read_and_one_of_code_refused(bert: Path, tmp_path: Path) -> None:
     folder = save_bert(tmp_path / "pickle", safe=False)
     assert not list(folder.glob("*.safetensors"))

@@ -76,6 +76,9 @@ def load_hf(
     tagger = HfTagger(model, tokenizer, name, label_map=chosen, **options)
     if not tagger.labels:
         raise TaggerError(_none_of_ours(name, label_names(model)))
+    saved = model.config.architectures or [type(model).__name__]
+    if type(model).__name__ not in saved:
+        tagger.quality.append(f"saved as {' or '.join(saved)}, run as {type(model).__name__}: a word has one label")
     if unused:
         tagger.quality.append(f"weights that a {type(model).__name__} has no place for: {_some(unused)}")
     return tagger
