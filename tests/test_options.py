@@ -15,7 +15,8 @@ pytest_plugins = ["pytester"]
 
 #: For each option what a user writes, and the field and value that it becomes.
 WRITTEN = (
-    ("tagger", "hunflair2", "tagger", "hunflair2"),
+    ("tagger", "hf:a/b", "tagger", "hf:a/b"),
+    ("tagger-labels", "labels.toml", "tagger_labels", "labels.toml"),
     ("corpora", "bundled", "corpora", ("bundled",)),
     ("sentences", "40", "sentences", 40),
     ("round-sentences", "0", "round_sentences", 0),
@@ -53,6 +54,7 @@ def options(pytester: pytest.Pytester, *arguments: str, **ini: str) -> Options:
 def test_defaults(pytester: pytest.Pytester) -> None:
     assert options(pytester) == Options(
         tagger="bundled",
+        tagger_labels=None,
         corpora=(),
         sentences=None,
         round_sentences=160,
@@ -175,3 +177,8 @@ def test_a_number_out_of_range_is_refused(pytester: pytest.Pytester, name: str, 
 def test_seconds_without_end_or_below_zero_are_refused(pytester: pytest.Pytester, name: str, value: str) -> None:
     with pytest.raises(pytest.UsageError, match=f"--leanner-{name} of 0 or more and finite, found {value}"):
         options(pytester, f"--leanner-{name}={value}")
+
+
+def test_a_label_map_is_of_a_checkpoint_of_hugging_face(pytester: pytest.Pytester) -> None:
+    with pytest.raises(pytest.UsageError, match=r"expected --leanner-tagger=hf:… beside .*, found '?bundled"):
+        options(pytester, "--leanner-tagger-labels=labels.toml")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from leanner.taggers.libraries import HF
+
 
 if TYPE_CHECKING:
     import pytest
@@ -21,6 +23,7 @@ class Options:
     """How the cases are to be run."""
 
     tagger: str
+    tagger_labels: str | None
     corpora: tuple[str, ...]
     sentences: int | None
     round_sentences: int
@@ -64,7 +67,21 @@ _NOT_NEGATIVE: Final = frozenset({"round-sentences", "seconds", "idle"})
 
 #: name, type, default, help; a type of ``bool`` makes a flag, of ``list`` a repeatable option.
 _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
-    ("tagger", str, "bundled", "the tagger: bundled, hunflair2, or a file saved by Flair (a pickle: trust its source)"),
+    (
+        "tagger",
+        str,
+        "bundled",
+        (
+            "the tagger: bundled, hunflair2, a file saved by Flair (a pickle: trust its source), or hf: and the folder "
+            "or the hub's name of a token-classification checkpoint"
+        ),
+    ),
+    (
+        "tagger-labels",
+        str,
+        None,
+        "label map (TOML or JSON) of such a checkpoint, where its labels do not say what they are",
+    ),
     (
         "corpora",
         list,
@@ -87,7 +104,7 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     ("watts-per-core", float, None, "watts of one busy core, for --leanner-energy=estimate"),
     ("interval", float, 0.1, "seconds between two samples of power and memory"),
     ("device", str, "auto", "where cases run: cpu, cuda, or auto (cpu; with -m gpu cuda)"),
-    ("batch-size", int, 32, "mini-batch size that Flair's predict is given"),
+    ("batch-size", int, 32, "mini-batch size that Flair or transformers is given"),
     ("seconds", float, 20.0, "time for the rounds of one case; never fewer than 10 rounds, nor more than 50"),
     ("precision", float, 2.0, "percent to which the interval of the median is to bound it; sets the number of rounds"),
     ("idle", float, 5.0, "seconds of rest around each case whose power is subtracted, where there is a meter"),
@@ -137,8 +154,13 @@ def read_options(config: pytest.Config) -> Options:
     for name in _NOT_NEGATIVE:
         if not 0 <= values[name] < math.inf:
             raise pytest.UsageError(f"expected --leanner-{name} of 0 or more and finite, found {values[name]}")
+    if values["tagger-labels"] is not None and not values["tagger"].startswith(HF):
+        raise pytest.UsageError(
+            f"expected --leanner-tagger={HF}… beside --leanner-tagger-labels, found {values['tagger']}"
+        )
     return Options(
         tagger=values["tagger"],
+        tagger_labels=values["tagger-labels"],
         corpora=tuple(values["corpora"]) or _corpora_from_environment(),
         sentences=values["sentences"],
         round_sentences=values["round-sentences"],

@@ -182,6 +182,7 @@ def options(**changes: Any) -> Options:  # noqa: ANN401 - any field
     """Return options for quick cases."""
     values: dict[str, Any] = {
         "tagger": "fake",
+        "tagger_labels": None,
         "corpora": (),
         "sentences": None,
         "seed": 0,

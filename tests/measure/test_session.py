@@ -179,6 +179,25 @@ def test_a_tagger_that_cannot_be_loaded_is_an_error(session: Session, monkeypatc
     assert session.records["forgets"].tagger is None
 
 
+def test_a_checkpoint_of_hugging_face_is_loaded_as_such_with_its_label_map(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def load(name: str, device: str, *, label_map: str | None, mini_batch_size: int) -> FakeTagger:
+        asked.append((name, device, label_map, mini_batch_size))
+        return FakeTagger()
+
+    monkeypatch.setattr(module, "load_hf", load)
+    session = bench.session(tagger="hf:a/b", tagger_labels="labels.toml", batch_size=8)
+    run(session, REFUSED)
+    session.close()
+
+    assert asked == [("hf:a/b", "cpu", "labels.toml", 8)]
+    assert bench.loads == []
+    assert session.records["refused"].runtime == "transformers"
+
+
 def test_energy_that_is_required_and_not_there_is_an_error_with_the_remedy(bench: Bench) -> None:
     session = bench.session(energy="require")
     with pytest.raises(SetupError, match=r"energy is required, but cpu_package has no meter.*modprobe"):

@@ -35,7 +35,7 @@ def test_twice_is_refused(shaped_file: Path) -> None:
 def test_what_changes_weights_comes_before(late: Pass, shaped_file: Path) -> None:
     tagger = LeanRuntime()(load_tagger(str(shaped_file)))
     before = weights_sha256(tagger.model)
-    with pytest.raises(WrongOrder, match=f"{late.name} after lean: the tagger has left Flair already"):
+    with pytest.raises(WrongOrder, match=f"{late.name} after lean: the tagger has left its library already"):
         late(tagger)
     assert weights_sha256(tagger.model) == before
 

@@ -14,6 +14,7 @@ from leanner import configurations
 from leanner.check.compare import compare
 from leanner.measure.environment import ISA
 from leanner.report.problem import Problem
+from leanner.taggers.libraries import library_of
 
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from leanner.report.record import CaseRecord
 
 
-#: What runs a tagger unless a pass says otherwise.
-_RUNTIME: Final = "flair"
 _COMMIT: Final = re.compile("[0-9a-f]{40,64}")
 
 
@@ -63,4 +62,5 @@ def _how(record: CaseRecord, options: Mapping[str, Any]) -> Iterator[Problem]:
     table = {configuration.name: configuration for configuration in configurations.CONFIGURATIONS}
     if (configuration := table.get(record.configuration)) is not None:
         given = [runtime for step in configuration.passes if (runtime := getattr(step, "runtime", None)) is not None]
-        yield from compare("runtime", given[-1] if given else _RUNTIME, record.runtime, "what the passes need")
+        expected = given[-1] if given else library_of(options["tagger"])
+        yield from compare("runtime", expected, record.runtime, "what the passes need")

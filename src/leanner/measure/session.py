@@ -40,6 +40,9 @@ from leanner.report.record import CaseRecord
 from leanner.report.record import Verdict
 from leanner.report.reuse import Wanted
 from leanner.taggers.errors import TaggerError
+from leanner.taggers.hf.load import load_hf
+from leanner.taggers.libraries import HF
+from leanner.taggers.libraries import library_of
 from leanner.taggers.load import load_tagger
 
 
@@ -108,8 +111,11 @@ class Session:
 
     def tagger(self, device: str) -> Tagger:
         """Load the tagger anew: passes change it."""
+        name, rows = self.options.tagger, self.options.batch_size
         try:
-            return load_tagger(self.options.tagger, device, mini_batch_size=self.options.batch_size)
+            if name.startswith(HF):
+                return load_hf(name, device, label_map=self.options.tagger_labels, mini_batch_size=rows)
+            return load_tagger(name, device, mini_batch_size=rows)
         except TaggerError as error:
             raise SetupError(str(error)) from error
 
@@ -249,7 +255,7 @@ class Session:
             configuration=configuration.name,
             family=configuration.family,
             passes=tuple(step.describe() for step in configuration.passes),
-            runtime="flair",
+            runtime=library_of(self.options.tagger),
             device=device,
             verdict=verdict,
             reasons=(reason,),

@@ -13,7 +13,7 @@ from leanner.passes.int8 import Int8Linear
 from leanner.passes.int8 import exact_weight_bits
 from leanner.passes.int8 import quantized_layers
 from leanner.passes.protocol import WrongOrder
-from leanner.passes.protocol import run_by_flair
+from leanner.passes.protocol import run_by_its_library
 
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ def quantizable_bits(tagger: Tagger, name: str) -> int:
     """Return how many bits a weight gets on the tagger's device, and note in its quality if these are few or inexact.
 
     Args:
-        tagger: Run by Flair.
+        tagger: Run by its library.
         name: Of the pass that asks, for its errors.
 
     Raises:
-        WrongOrder: The model is quantized already, is in half precision, or has left Flair.
+        WrongOrder: The model is quantized already, is in half precision, or has left its library.
     """
-    run_by_flair(tagger, name)
+    run_by_its_library(tagger, name)
     if next(quantized_layers(tagger.model), None) is not None:
         raise WrongOrder("int8 twice: the weights are int8 already")
     if any(p.dtype in (torch.bfloat16, torch.float16) for p in tagger.model.parameters()):

@@ -10,7 +10,7 @@ from typing import Literal
 
 from leanner.passes.protocol import NotRunnable
 from leanner.passes.protocol import WrongOrder
-from leanner.passes.protocol import run_by_flair
+from leanner.passes.protocol import run_by_its_library
 
 
 if TYPE_CHECKING:
@@ -73,14 +73,14 @@ class Precision:
         Raises:
             NotRunnable: float16 on a CPU, bfloat16 on a CPU or GPU without instructions for it,
                 or a tagger whose Flair code is float32 only.
-            WrongOrder: The model is quantized already, or has left Flair.
+            WrongOrder: The model is quantized already, or has left its library.
         """
         # The table of configurations is read where torch is not.
         import torch  # noqa: PLC0415
 
         from leanner.passes.int8 import quantized_layers  # noqa: PLC0415
 
-        run_by_flair(tagger, self.name)
+        run_by_its_library(tagger, self.name)
         device = tagger.device
         if self.dtype == "float16" and device.type != "cuda":
             raise NotRunnable(_NO_FLOAT16.format(device=device))

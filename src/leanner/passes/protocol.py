@@ -7,6 +7,8 @@ from typing import Any
 from typing import Protocol
 from typing import runtime_checkable
 
+from leanner.taggers.libraries import LIBRARIES
+
 
 if TYPE_CHECKING:
     from leanner.taggers.protocol import Tagger
@@ -47,14 +49,16 @@ class Particular(Protocol):
         ...
 
 
-def run_by_flair(tagger: Tagger, name: str) -> None:
-    """Refuse a pass, called ``name``, after one that took the tagger out of Flair: it might miss what that one keeps.
+def run_by_its_library(tagger: Tagger, name: str) -> None:
+    """Refuse a pass, called ``name``, after one that took the tagger out of Flair or transformers.
+
+    It might miss what that one keeps.
 
     Raises:
-        WrongOrder: Something else than Flair runs the tagger.
+        WrongOrder: Neither of the two runs the tagger.
     """
-    if tagger.runtime != "flair":
-        raise WrongOrder(f"{name} after {tagger.runtime}: the tagger has left Flair already")
+    if tagger.runtime not in LIBRARIES:
+        raise WrongOrder(f"{name} after {tagger.runtime}: the tagger has left its library already")
 
 
 class NotRunnable(RuntimeError):  # noqa: N818 - it is an outcome of a case, not a mistake

@@ -35,7 +35,7 @@ class Int8Dynamic:
         """Replace the layers of ``tagger.model``.
 
         Raises:
-            WrongOrder: The model is quantized already, is in half precision, or has left Flair.
+            WrongOrder: The model is quantized already, is in half precision, or has left its library.
         """
         # The table of configurations is read where torch is not.
         from leanner.passes.int8_layers import quantizable_bits  # noqa: PLC0415

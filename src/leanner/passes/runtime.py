@@ -1,4 +1,4 @@
-"""What runs the tagger: Flair's own ``predict``, or the lean runtime."""
+"""What runs the tagger: the library that it is of, or the lean runtime."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from leanner.passes.protocol import NotRunnable
-from leanner.passes.protocol import run_by_flair
+from leanner.passes.protocol import run_by_its_library
 from leanner.taggers.lean.support import PREFIX_REASONS
 from leanner.taggers.lean.support import REASONS
 
@@ -61,16 +61,14 @@ class LeanRuntime:
 
         Raises:
             NotRunnable: The tagger has parts that the runtime does not have.
-            WrongOrder: It is run by something else than Flair already.
+            WrongOrder: It has left its library already.
         """
         # The table of configurations is read where torch is not.
         from leanner.taggers.errors import TaggerError  # noqa: PLC0415
-        from leanner.taggers.flair import FlairTagger  # noqa: PLC0415
-        from leanner.taggers.lean.tagger import LeanTagger  # noqa: PLC0415
+        from leanner.taggers.lean.make import make_lean  # noqa: PLC0415
 
-        run_by_flair(tagger, self.name)
-        assert isinstance(tagger, FlairTagger)
+        run_by_its_library(tagger, self.name)
         try:
-            return LeanTagger(tagger, batch_tokens=self.batch_tokens, prefix_caching=self.prefix_caching)
+            return make_lean(tagger, batch_tokens=self.batch_tokens, prefix_caching=self.prefix_caching)
         except TaggerError as error:
             raise NotRunnable(str(error)) from error

@@ -60,7 +60,7 @@ class Int8Static:
 
         Raises:
             NotRunnable: There is no oneDNN, or the lean runtime cannot run the tagger.
-            WrongOrder: The model is quantized already, is in half precision, or has left Flair.
+            WrongOrder: The model is quantized already, is in half precision, or has left its library.
         """
         # The table of configurations is read where torch is not.
         from leanner.passes.calibration.inputs import input_ranges  # noqa: PLC0415
@@ -69,13 +69,11 @@ class Int8Static:
         from leanner.passes.int8_layers import quantizable_bits  # noqa: PLC0415
         from leanner.passes.int8_layers import quantize_layers  # noqa: PLC0415
         from leanner.passes.int8_static import quantize_encoder  # noqa: PLC0415
-        from leanner.taggers.flair import FlairTagger  # noqa: PLC0415
         from leanner.taggers.weights import encoder_linears  # noqa: PLC0415
 
         bits = quantizable_bits(tagger, self.name)
         if tagger.device.type != "cpu" or not has_onednn():
             raise NotRunnable(NO_ONEDNN)
-        assert isinstance(tagger, FlairTagger)
         ranges = input_ranges(tagger, dict(encoder_linears(tagger.model)), calibration_text(self.articles))
         quantize_encoder(tagger.model, ranges, bits)
         quantize_layers(tagger.model, bits)

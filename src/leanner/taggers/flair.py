@@ -20,6 +20,9 @@ import flair
 from flair.data import Sentence
 from flair.models.prefixed_tagger import PrefixedSequenceTagger
 
+from leanner.taggers.entity_names import LABEL_NAMES
+from leanner.taggers.entity_names import missing_note
+from leanner.taggers.entity_names import plain
 from leanner.taggers.tokenizers import FlairTokens
 from leanner.taggers.tokenizers import SentenceTokenizer
 from leanner.taggers.tokenizers import Tokenized
@@ -38,19 +41,6 @@ if TYPE_CHECKING:
 
 
 _LAYER: Final = "leanner"
-
-#: Names of entity types, lower case, letters only. Taggers differ in case and number.
-LABEL_NAMES: Final[Mapping[str, Label]] = {
-    "gene": Label.GENE,
-    "genes": Label.GENE,
-    "geneorgeneproduct": Label.GENE,
-    "geneprotein": Label.GENE,
-    "protein": Label.GENE,
-    "proteins": Label.GENE,
-    "species": Label.SPECIES,
-    "disease": Label.DISEASE,
-    "diseases": Label.DISEASE,
-}
 
 
 class FlairTagger:
@@ -93,17 +83,12 @@ class FlairTagger:
         self.mini_batch_size = mini_batch_size
         self.chunk_sentences = chunk_sentences
         self.weights_sha256 = weights_sha256(model)
-        names = {**LABEL_NAMES, **{_plain(key): label for key, label in (label_names or {}).items()}}
-        self.label_of = {entity: names[_plain(entity)] for entity in entity_types(model) if _plain(entity) in names}
+        names = {**LABEL_NAMES, **{plain(key): label for key, label in (label_names or {}).items()}}
+        self.label_of = {entity: names[plain(entity)] for entity in entity_types(model) if plain(entity) in names}
         self.labels = frozenset(self.label_of.values())
         self.quality: list[str] = []
         if self.missing_labels:
-            missing = " and ".join(self.missing_labels)
-            found = ", ".join(sorted(entity_types(model))) or "none"
-            self.quality.append(
-                f"{name} has no label for {missing} (its entity types: {found}): not scored, so its micro F1 "
-                "does not compare with that of a tagger that has all three"
-            )
+            self.quality.append(missing_note(name, self.missing_labels, entity_types(model)))
 
     @property
     def _flair(self) -> SequenceTagger:
@@ -218,7 +203,3 @@ def entity_types(model: SequenceTagger) -> frozenset[str]:
     """Return the entity types that a model tags, as it names them."""
     tags = [tag for tag in model.label_dictionary.get_items() if tag[1:2] == "-"]
     return frozenset(tag[2:] for tag in tags)
-
-
-def _plain(name: str) -> str:
-    return "".join(character for character in name.casefold() if character.isalpha())

@@ -23,8 +23,8 @@ class Tagger(Protocol):
     """Documents of sentences in, spans out.
 
     Attributes:
-        name: What the user called it (``bundled``, ``hunflair2``, a path).
-        runtime: What runs it: ``flair``, ``lean``, ``onnxruntime`` or ``openvino``.
+        name: What the user called it (``bundled``, ``hunflair2``, a path, ``hf:`` and a checkpoint).
+        runtime: What runs it: ``flair``, ``transformers``, ``lean``, ``onnxruntime`` or ``openvino``.
         labels: The labels it can give; a label of the corpus that is missing here is
             said clearly in the record.
         weights_sha256: Digest of the weights it was loaded from.

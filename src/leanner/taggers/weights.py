@@ -110,9 +110,10 @@ def stored_tensors(model: nn.Module) -> Iterator[Tensor]:
 
 
 def encoder_linears(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield name and module of the linear layers of the transformers in ``model``, poolers left out."""
+    """Yield name and module of the linear layers of the transformer in ``model``, pooler and head left out."""
     for outer, transformer in model.named_modules():
-        if isinstance(transformer, PreTrainedModel):
+        # A transformer with a head has itself without it as its base.
+        if isinstance(transformer, PreTrainedModel) and transformer.base_model is transformer:
             for inner, module in transformer.named_modules(prefix=outer):
                 if _is_linear(module) and not _is_pooler(inner):
                     yield inner, module

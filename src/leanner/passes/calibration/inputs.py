@@ -15,17 +15,15 @@ from torch import nn
 
 from leanner.passes.protocol import NotRunnable
 from leanner.taggers.errors import TaggerError
-from leanner.taggers.lean.tagger import LeanTagger
+from leanner.taggers.lean.make import make_lean
 
 
 if TYPE_CHECKING:
-    from leanner.taggers.flair import FlairTagger
+    from leanner.taggers.protocol import Tagger
     from leanner.types import Document
 
 
-def gram_matrices(
-    tagger: FlairTagger, layers: Mapping[str, nn.Module], documents: Sequence[Document]
-) -> dict[str, Tensor]:
+def gram_matrices(tagger: Tagger, layers: Mapping[str, nn.Module], documents: Sequence[Document]) -> dict[str, Tensor]:
     """Return the mean of ``x x^T`` over the inputs of each layer: sub-tokens of the text, no padding.
 
     *Shapes:* of each layer ``(in_features, in_features)``, float64.
@@ -46,7 +44,7 @@ def gram_matrices(
 
 
 def input_ranges(
-    tagger: FlairTagger, layers: Mapping[str, nn.Module], documents: Sequence[Document]
+    tagger: Tagger, layers: Mapping[str, nn.Module], documents: Sequence[Document]
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Return the smallest and the largest value of each input of each layer.
 
@@ -67,7 +65,7 @@ def input_ranges(
 
 
 def _show(
-    tagger: FlairTagger,
+    tagger: Tagger,
     layers: Mapping[str, nn.Module],
     documents: Sequence[Document],
     see: Callable[[str, Tensor], None],
@@ -79,7 +77,7 @@ def _show(
 
     try:
         # It reads text without padding, which would count as input.
-        lean = LeanTagger(tagger)
+        lean = make_lean(tagger)
     except TaggerError as error:
         raise NotRunnable(str(error)) from error
     handles = [layer.register_forward_pre_hook(partial(hook, name)) for name, layer in layers.items()]

@@ -8,7 +8,7 @@ from torch import nn
 
 from leanner.passes.int8 import Int8Linear
 from leanner.passes.protocol import WrongOrder
-from leanner.passes.protocol import run_by_flair
+from leanner.passes.protocol import run_by_its_library
 from leanner.taggers.weights import encoder_linears
 
 
@@ -22,14 +22,14 @@ def prunable(tagger: Tagger, name: str) -> dict[str, nn.Linear | Int8Linear]:
     """Return the encoder's linear layers by name; embeddings, LayerNorms and the tagging head are no part of it.
 
     Args:
-        tagger: Run by Flair.
+        tagger: Run by its library.
         name: Of the pass that asks, for its errors.
 
     Raises:
-        WrongOrder: The model has left Flair, or has int8 layers with activation ranges, which
+        WrongOrder: The model has left its library, or has int8 layers with activation ranges, which
             other weights would not have.
     """
-    run_by_flair(tagger, name)
+    run_by_its_library(tagger, name)
     layers: dict[str, nn.Linear | Int8Linear] = {}
     for layer_name, layer in encoder_linears(tagger.model):
         # Not one of its kind with more parts: a weight that is smoothed, a GELU in the kernel.

@@ -49,7 +49,7 @@ class MagnitudePruning:
         """Set weights of ``tagger.model`` to zero.
 
         Raises:
-            WrongOrder: The model has int8 layers with activation ranges, or has left Flair.
+            WrongOrder: The model has int8 layers with activation ranges, or has left its library.
         """
         # The table of configurations is read where torch is not.
         from leanner.passes.pruning.layers import prunable  # noqa: PLC0415

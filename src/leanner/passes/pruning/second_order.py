@@ -57,7 +57,7 @@ class SecondOrderPruning:
 
         Raises:
             NotRunnable: The tagger has parts that the lean runtime, which reads the calibration text, does not have.
-            WrongOrder: The model has int8 layers with activation ranges, or has left Flair.
+            WrongOrder: The model has int8 layers with activation ranges, or has left its library.
         """
         # The table of configurations is read where torch is not.
         from leanner.passes.calibration.inputs import gram_matrices  # noqa: PLC0415
@@ -66,10 +66,8 @@ class SecondOrderPruning:
         from leanner.passes.pruning.compensation import prune_compensated  # noqa: PLC0415
         from leanner.passes.pruning.layers import prunable  # noqa: PLC0415
         from leanner.passes.pruning.layers import replace_weight  # noqa: PLC0415
-        from leanner.taggers.flair import FlairTagger  # noqa: PLC0415
 
         layers = prunable(tagger, self.name)
-        assert isinstance(tagger, FlairTagger)
         grams = gram_matrices(tagger, layers, calibration_text(self.articles))
         for name, layer in layers.items():
             grid = layer.rounded if isinstance(layer, Int8Linear) else None

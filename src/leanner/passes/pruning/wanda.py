@@ -55,7 +55,7 @@ class WandaPruning:
 
         Raises:
             NotRunnable: The tagger has parts that the lean runtime, which reads the calibration text, does not have.
-            WrongOrder: The model has int8 layers with activation ranges, or has left Flair.
+            WrongOrder: The model has int8 layers with activation ranges, or has left its library.
         """
         # The table of configurations is read where torch is not.
         import torch  # noqa: PLC0415
@@ -65,10 +65,8 @@ class WandaPruning:
         from leanner.passes.pruning.layers import prunable  # noqa: PLC0415
         from leanner.passes.pruning.layers import replace_weight  # noqa: PLC0415
         from leanner.passes.pruning.masks import lowest  # noqa: PLC0415
-        from leanner.taggers.flair import FlairTagger  # noqa: PLC0415
 
         layers = prunable(tagger, self.name)
-        assert isinstance(tagger, FlairTagger)
         grams = gram_matrices(tagger, layers, calibration_text(self.articles))
         for name, layer in layers.items():
             weight = layer.weight.detach()

@@ -1,4 +1,4 @@
-"""Which of Flair's taggers the lean runtime can run."""
+"""Which taggers the lean runtime can run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 
 _ADVICE: Final = "the lean runtime has none: run this tagger by Flair"
+_OTHER_ADVICE: Final = "the lean runtime has none: run this tagger by transformers"
 
 RNN: Final = f"an RNN over the embeddings: {_ADVICE}"
 REPROJECTION: Final = f"reprojected embeddings: {_ADVICE}"
@@ -17,6 +18,8 @@ LAYERS: Final = f"embeddings of other layers than the last: {_ADVICE}"
 PROMPT: Final = f"a prompt other than Flair's task prompt: {_ADVICE}"
 ENCODER: Final = f"an encoder other than BERT with absolute positions: {_ADVICE}"
 TOKENIZER: Final = f"a tokenizer that is not fast, or adds other than one special token at either end: {_ADVICE}"
+CLASSIFIER: Final = f"a token classifier other than BERT with absolute positions: {_OTHER_ADVICE}"
+SEGMENTS: Final = f"a tokenizer that gives another segment than the first: {_OTHER_ADVICE}"
 
 NO_PREFIX: Final = "a tagger without a prompt: no prefix to cache"
 CONTEXT: Final = "context before the prompt, another for each sentence: no prefix to cache"
@@ -24,7 +27,7 @@ CONTEXT: Final = "context before the prompt, another for each sentence: no prefi
 #: Every answer of :func:`reason_against_prefix`.
 PREFIX_REASONS: Final = (NO_PREFIX, CONTEXT)
 
-#: Every answer of :func:`reason_against`.
+#: Every reason for which a tagger is not run.
 REASONS: Final = (
     RNN,
     REPROJECTION,
@@ -35,6 +38,8 @@ REASONS: Final = (
     PROMPT,
     ENCODER,
     TOKENIZER,
+    CLASSIFIER,
+    SEGMENTS,
 )
 
 
@@ -63,6 +68,13 @@ def reason_against(model: Any) -> str | None:  # noqa: ANN401 - Flair's Sequence
         if is_so:
             return reason
     return None
+
+
+def reason_against_classifier(model: Any, tokenizer: Any) -> str | None:  # noqa: ANN401 - transformers'
+    """Return why the lean runtime cannot run a model of transformers; ``None`` if it can."""
+    if type(model).__name__ != "BertForTokenClassification" or not _is_plain_bert(model.bert):
+        return CLASSIFIER
+    return SEGMENTS if any(tokenizer.backend_tokenizer.encode("A").type_ids) else None
 
 
 def reason_against_prefix(model: Any) -> str | None:  # noqa: ANN401 - Flair's SequenceTagger

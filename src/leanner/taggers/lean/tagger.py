@@ -13,13 +13,14 @@ from typing import Any
 from typing import Final
 from typing import TypeVar
 
+from leanner.taggers.chunks import document_chunks
 from leanner.taggers.errors import TaggerError
 from leanner.taggers.lean.batches import check_limits
 from leanner.taggers.lean.deciding import Decider
 from leanner.taggers.lean.decoding import TagSet
 from leanner.taggers.lean.decoding import spans_of
-from leanner.taggers.lean.encoding import DocumentChunk
 from leanner.taggers.lean.encoding import Encoder
+from leanner.taggers.lean.parts import Parts
 from leanner.taggers.lean.support import reason_against
 from leanner.taggers.lean.support import reason_against_prefix
 from leanner.taggers.lean.support import task_prompt
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from leanner.taggers.flair import FlairTagger
     from leanner.taggers.protocol import Prediction
+    from leanner.taggers.rows import DocumentChunk
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
@@ -79,7 +81,9 @@ class LeanTagger:
         prompt = task_prompt(model)
         self._skipped: Final = len(prompt)
         self._encode: Final = Encoder(model.embeddings, prompt, tagger.tokenizer)
-        self._decide: Final = Decider(model, batch_tokens, self._encode.prefix() if prefix_caching else None)
+        self._decide: Final = Decider(
+            Parts.of_flair(model), batch_tokens, self._encode.prefix() if prefix_caching else None
+        )
         self._tags: Final = TagSet.of(model.label_dictionary.get_items())
         self._labels: Final = [tagger.label_of.get(name) for name in self._tags.types]
 
@@ -100,20 +104,8 @@ class LeanTagger:
 
     def tag(self, documents: Iterable[Document]) -> Iterator[Prediction]:
         """Yield the spans of each document, in order."""
-        for chunk in one_ahead(self._chunks(documents), self._encode):
+        for chunk in one_ahead(document_chunks(documents, self.chunk_sentences), self._encode):
             yield from self._spans(chunk, self._decide(chunk).tags)
-
-    def _chunks(self, documents: Iterable[Document]) -> Iterator[list[Document]]:
-        chunk: list[Document] = []
-        sentences = 0
-        for document in documents:
-            chunk.append(document)
-            sentences += len(document.sentences)
-            if sentences >= self.chunk_sentences:
-                yield chunk
-                chunk, sentences = [], 0
-        if chunk:
-            yield chunk
 
     def _spans(self, chunk: DocumentChunk, tags: NDArray[np.int64]) -> Iterator[Prediction]:
         first, last, kinds = (values.tolist() for values in spans_of(tags, chunk.ends, self._tags))

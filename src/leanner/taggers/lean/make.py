@@ -1,0 +1,35 @@
+"""The lean runtime over a tagger, whichever library runs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leanner.taggers.errors import TaggerError
+from leanner.taggers.flair import FlairTagger
+from leanner.taggers.hf.tagger import HfTagger
+from leanner.taggers.lean.support import NO_PREFIX
+from leanner.taggers.lean.tagger import LeanTagger
+from leanner.taggers.lean.text_tagger import LeanTextTagger
+
+
+if TYPE_CHECKING:
+    from leanner.taggers.protocol import Tagger
+
+
+def make_lean(tagger: Tagger, *, batch_tokens: int = 2048, prefix_caching: bool = False) -> LeanTagger | LeanTextTagger:
+    """Return the lean runtime over the modules of ``tagger``.
+
+    Args:
+        tagger: Run by Flair or transformers; passes may have changed its modules.
+        batch_tokens: As of :class:`~leanner.taggers.lean.tagger.LeanTagger`.
+        prefix_caching: As there.
+
+    Raises:
+        TaggerError: The tagger has parts that this runtime does not have.
+    """
+    if isinstance(tagger, HfTagger):
+        if prefix_caching:
+            raise TaggerError(NO_PREFIX)
+        return LeanTextTagger(tagger, batch_tokens=batch_tokens)
+    assert isinstance(tagger, FlairTagger)
+    return LeanTagger(tagger, batch_tokens=batch_tokens, prefix_caching=prefix_caching)
