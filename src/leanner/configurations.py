@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from leanner.passes.precision import Precision
+from leanner.passes.pruning.depth import LayerPruning
 from leanner.passes.pruning.ffn import FfnPruning
 from leanner.passes.pruning.heads import HeadPruning
 from leanner.passes.pruning.magnitude import MagnitudePruning
@@ -83,6 +84,7 @@ _TOLD: Final = "what stays tells most of what goes, as far as the calibration te
 _NEURONS: Final = "the more neurons go, the less of them is in their mean"
 _COMPETING: Final = "where layers compete, which of them loses its neurons depends on the tagger"
 _HEADS: Final = "which heads can go depends on the tagger, and their mean makes up for little"
+_DEEP: Final = "later layers were trained on what the missing ones made, and nothing is trained again"
 _UNTESTED: Final = "the losses of two passes need not add up"
 
 
@@ -155,6 +157,8 @@ CONFIGURATIONS: Final = (
     *_pruned("heads", HeadPruning, {8: None, 17: None, 25: None}, _HEADS),
     *_pruned("heads-ls", partial(HeadPruning, compensation="least-squares"), _FITTED, _HEADS),
     Configuration("heads-ffn-ls-50", "pruning", (_HALF_OF_HEADS, _HALF_OF_NEURONS), unbounded=_UNTESTED, default=False),
+    Configuration("layers-1", "pruning", (LayerPruning(1),), unbounded=_DEEP, default=False),
+    Configuration("layers-2", "pruning", (LayerPruning(2),), unbounded=_DEEP, default=False),
     Configuration("lean", "runtime", (LeanRuntime(),), bound=_SAME),
     Configuration("lean-prefix", "runtime", (_CACHED,), bound=_PREFIX, default=False),
     Configuration("lean-bf16", "combined", (Precision("bfloat16"), LeanRuntime()), bound=_HALF, default=False),

@@ -55,7 +55,7 @@ def test_a_pass_that_adds_no_numbers_leaves_those_of_the_tagger(pair: Run, name:
     assert problem.startswith("a: memory.weights_by_dtype_mb: expected the bytes of ")
 
 
-@pytest.mark.parametrize("name", ["ffn-pruning", "head-pruning"])
+@pytest.mark.parametrize("name", ["ffn-pruning", "head-pruning", "layer-pruning"])
 @pytest.mark.parametrize(("less", "number"), [(0, 1), (1, 0), (-1, 1)])
 def test_a_pass_that_removes_numbers_leaves_fewer(pair: Run, name: str, less: int, number: int) -> None:
     record = pair.records[BF16]

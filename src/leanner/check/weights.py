@@ -30,7 +30,7 @@ _KEEPING: Final = frozenset(
     {"bf16", "fp16", "magnitude-pruning", "wanda-pruning", "second-order-pruning", "lean-runtime"}
 )
 #: Passes after which there are fewer.
-_REMOVING: Final = frozenset({"ffn-pruning", "head-pruning"})
+_REMOVING: Final = frozenset({"ffn-pruning", "head-pruning", "layer-pruning"})
 _PRUNING: Final = frozenset({"magnitude-pruning", "wanda-pruning", "second-order-pruning"})
 #: How far the share of zeros that are there may lie from that asked for: small weights become zero as int8, too.
 _ZEROS: Final = 0.01

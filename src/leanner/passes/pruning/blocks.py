@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -37,3 +38,18 @@ def blocks_of(tagger: Tagger, name: str) -> list[Any]:
             raise WrongOrder(f"{name} after {type(layer).__name__}: prune first")
     model: Any = tagger.model
     return list(model.embeddings.model.encoder.layer)
+
+
+def keep_blocks(tagger: Tagger, kept: Sequence[int]) -> None:
+    """Leave the encoder only these of its blocks.
+
+    Args:
+        tagger: One whose head reads the last block alone.
+        kept: Numbers in ascending order.
+    """
+    embeddings: Any = tagger.model.embeddings
+    encoder = embeddings.model
+    encoder.encoder.layer = nn.ModuleList(encoder.encoder.layer[number] for number in kept)
+    encoder.config.num_hidden_layers = len(kept)
+    # Flair may have counted the last one from the front.
+    embeddings.layer_indexes = [-1 for _ in embeddings.layer_indexes]
