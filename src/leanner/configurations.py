@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from leanner.passes.precision import Precision
+from leanner.passes.pruning.depth import LayerPruning
+from leanner.passes.pruning.ffn import FfnPruning
+from leanner.passes.pruning.heads import HeadPruning
 from leanner.passes.pruning.magnitude import MagnitudePruning
 from leanner.passes.pruning.second_order import SecondOrderPruning
 from leanner.passes.pruning.wanda import WandaPruning
@@ -76,15 +79,26 @@ _MADE_UP_FOR: Final = "what stays makes up for what goes as far as the layer's o
 _BREAKS: Final = "magnitude pruning without retraining loses over 10 points from about half of the weights on"
 _RANKED: Final = "nothing makes up for what goes, and how far a better ranking carries depends on the tagger"
 _STEEP: Final = "without retraining the loss turns steep somewhere above half of the weights"
+_LEVEL: Final = "neurons that hardly vary: their mean stands for the most of them"
+_TOLD: Final = "what stays tells most of what goes, as far as the calibration text shows"
+_NEURONS: Final = "the more neurons go, the less of them is in their mean"
+_COMPETING: Final = "where layers compete, which of them loses its neurons depends on the tagger"
+_HEADS: Final = "which heads can go depends on the tagger, and their mean makes up for little"
+_DEEP: Final = "later layers were trained on what the missing ones made, and nothing is trained again"
 _UNTESTED: Final = "the losses of two passes need not add up"
 
 
 def _pruned(
-    name: str, criterion: Callable[[float], Pass], bounds: Mapping[int, Bound | None], unbounded: str, *default: int
+    name: str,
+    criterion: Callable[[float], Pass],
+    bounds: Mapping[float, Bound | None],
+    unbounded: str,
+    *default: int,
 ) -> Iterator[Configuration]:
+    """Yield a configuration for each percentage, of which the name holds the whole ones."""
     for percent, bound in bounds.items():
         yield Configuration(
-            f"{name}-{percent}",
+            f"{name}-{int(percent)}",
             "pruning",
             (criterion(percent / 100),),
             bound=bound,
@@ -102,14 +116,29 @@ def _half_of_int8(name: str, pruning: Pass) -> Iterator[Configuration]:
         yield Configuration(order, "combined", passes, unbounded=_UNTESTED, default=False)
 
 
-_BOUNDS: Final[Mapping[int, Bound | None]] = {10: _FEW_ZEROS, 30: _SOME_ZEROS, 50: None, 70: None, 90: None}
-_COMPENSATED: Final[Mapping[int, Bound | None]] = {
+def _lean_static(name: str, *pruning: Pass) -> Configuration:
+    """Return static int8 of what is left after pruning, in the lean runtime."""
+    passes = (*pruning, Int8Static(), LeanRuntime())
+    return Configuration(f"lean-int8-static-{name}", "combined", passes, unbounded=_UNTESTED, default=False)
+
+
+_BOUNDS: Final[Mapping[float, Bound | None]] = {10: _FEW_ZEROS, 30: _SOME_ZEROS, 50: None, 70: None, 90: None}
+_COMPENSATED: Final[Mapping[float, Bound | None]] = {
     10: Bound(0.5, 2.0, _MADE_UP_FOR),
     30: Bound(1.0, 2.5, _MADE_UP_FOR),
     50: Bound(2.0, 3.0, _MADE_UP_FOR),
     70: None,
     90: None,
 }
+_FLAP: Final[Mapping[float, Bound | None]] = {
+    12.5: Bound(1.5, 2.0, _LEVEL),
+    25: Bound(2.5, 3.0, _LEVEL),
+    37.5: None,
+    50: None,
+}
+_FITTED: Final[Mapping[float, Bound | None]] = {25: Bound(1.5, 2.0, _TOLD), 50: Bound(2.0, 2.5, _TOLD)}
+_HALF_OF_NEURONS: Final = FfnPruning(0.5, "layer", "least-squares")
+_HALF_OF_HEADS: Final = HeadPruning(0.5, "global", "least-squares")
 _CACHED: Final = LeanRuntime(prefix_caching=True)
 
 CONFIGURATIONS: Final = (
@@ -122,6 +151,14 @@ CONFIGURATIONS: Final = (
     *_pruned("magnitude-layer", partial(MagnitudePruning, scope="layer"), _BOUNDS, _BREAKS),
     *_pruned("wanda", WandaPruning, dict.fromkeys(_BOUNDS), _RANKED),
     *_pruned("second-order", SecondOrderPruning, _COMPENSATED, _STEEP, 50),
+    *_pruned("ffn", partial(FfnPruning, scope="layer"), _FLAP, _NEURONS),
+    *_pruned("ffn-global", FfnPruning, {25: None}, _COMPETING),
+    *_pruned("ffn-ls", partial(FfnPruning, scope="layer", compensation="least-squares"), _FITTED, _NEURONS),
+    *_pruned("heads", HeadPruning, {8: None, 17: None, 25: None}, _HEADS),
+    *_pruned("heads-ls", partial(HeadPruning, compensation="least-squares"), _FITTED, _HEADS),
+    Configuration("heads-ffn-ls-50", "pruning", (_HALF_OF_HEADS, _HALF_OF_NEURONS), unbounded=_UNTESTED, default=False),
+    Configuration("layers-1", "pruning", (LayerPruning(1),), unbounded=_DEEP, default=False),
+    Configuration("layers-2", "pruning", (LayerPruning(2),), unbounded=_DEEP, default=False),
     Configuration("lean", "runtime", (LeanRuntime(),), bound=_SAME),
     Configuration("lean-prefix", "runtime", (_CACHED,), bound=_PREFIX, default=False),
     Configuration("lean-bf16", "combined", (Precision("bfloat16"), LeanRuntime()), bound=_HALF, default=False),
@@ -130,15 +167,12 @@ CONFIGURATIONS: Final = (
     Configuration("lean-int8-prefix", "combined", (Int8Dynamic(), _CACHED), unbounded=_UNTESTED, default=False),
     Configuration("lean-int8-static", "combined", (Int8Static(), LeanRuntime()), bound=_STATIC),
     Configuration("lean-int8-static-prefix", "combined", (Int8Static(), _CACHED), unbounded=_UNTESTED),
+    _lean_static("ffn-25", FfnPruning(0.25, "layer")),
+    _lean_static("ffn-ls-50", _HALF_OF_NEURONS),
+    _lean_static("heads-ffn-ls-50", _HALF_OF_HEADS, _HALF_OF_NEURONS),
+    _lean_static("second-order-50", SecondOrderPruning(0.5)),
     *_half_of_int8("magnitude", MagnitudePruning(0.5, scope="layer")),
     *_half_of_int8("second-order", SecondOrderPruning(0.5)),
-    Configuration(
-        "lean-int8-static-second-order-50",
-        "combined",
-        (SecondOrderPruning(0.5), Int8Static(), LeanRuntime()),
-        unbounded=_UNTESTED,
-        default=False,
-    ),
 )
 
 

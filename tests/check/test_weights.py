@@ -55,6 +55,20 @@ def test_a_pass_that_adds_no_numbers_leaves_those_of_the_tagger(pair: Run, name:
     assert problem.startswith("a: memory.weights_by_dtype_mb: expected the bytes of ")
 
 
+@pytest.mark.parametrize("name", ["ffn-pruning", "head-pruning", "layer-pruning"])
+@pytest.mark.parametrize(("less", "number"), [(0, 1), (1, 0), (-1, 1)])
+def test_a_pass_that_removes_numbers_leaves_fewer(pair: Run, name: str, less: int, number: int) -> None:
+    record = pair.records[BF16]
+    assert record.memory is not None
+    assert record.tagger is not None
+    size_mb = 4 * (record.tagger.parameters - less) / 1e6
+    memory = replace(record.memory, weights_mb=size_mb, weights_by_dtype_mb={"float32": size_mb})
+    problems = found(pair, a=replace(record, passes=({"name": name},), memory=memory, flops=None, sparsity=None))
+
+    assert len(problems) == number
+    assert all("expected the bytes of fewer numbers than the" in text for text in problems)
+
+
 def pruned(record: CaseRecord, asked: float, there: float, tagger: TaggerInfo | None = None) -> CaseRecord:
     """Return a record of a pruned case."""
     step = {**PRUNING, "sparsity": asked}

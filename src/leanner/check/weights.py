@@ -29,6 +29,8 @@ _BYTES: Final = {"float64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16
 _KEEPING: Final = frozenset(
     {"bf16", "fp16", "magnitude-pruning", "wanda-pruning", "second-order-pruning", "lean-runtime"}
 )
+#: Passes after which there are fewer.
+_REMOVING: Final = frozenset({"ffn-pruning", "head-pruning", "layer-pruning"})
 _PRUNING: Final = frozenset({"magnitude-pruning", "wanda-pruning", "second-order-pruning"})
 #: How far the share of zeros that are there may lie from that asked for: small weights become zero as int8, too.
 _ZEROS: Final = 0.01
@@ -81,17 +83,22 @@ def _sizes(record: CaseRecord, baseline: CaseRecord | None) -> Iterator[Problem]
 
 
 def _numbers(record: CaseRecord, tagger: TaggerInfo) -> Iterator[Problem]:
-    """Yield weights that are more or fewer numbers than the tagger has, unless a pass may have added some."""
+    """Yield weights that are more or fewer numbers than the passes leave, unless one may have added some."""
     by_dtype = {} if record.memory is None else record.memory.weights_by_dtype_mb
-    if not by_dtype or not by_dtype.keys() <= _BYTES.keys() or {step["name"] for step in record.passes} - _KEEPING:
+    names = {step["name"] for step in record.passes}
+    if not by_dtype or not by_dtype.keys() <= _BYTES.keys() or names - _KEEPING - _REMOVING:
         return
     if not record.passes and tagger.name == _BUNDLED:
         expected = {"float32": tagger.parameters * _BYTES["float32"] / 1e6}
         yield from compare("memory.weights_by_dtype_mb", expected, dict(by_dtype), "4 bytes for each parameter")
     numbers = sum(1e6 * size_mb / _BYTES[dtype] for dtype, size_mb in by_dtype.items())
     # Megabytes round in the sixteenth digit.
-    if abs(numbers - tagger.parameters) >= 0.5:
-        text = f"expected the bytes of {tagger.parameters} numbers, the tagger's parameters; found those of"
+    if names & _REMOVING:
+        holds, which = numbers < tagger.parameters - 0.5, "fewer numbers than"
+    else:
+        holds, which = abs(numbers - tagger.parameters) < 0.5, "as many numbers as"
+    if not holds:
+        text = f"expected the bytes of {which} the {tagger.parameters} parameters of the tagger; found those of"
         yield Problem("memory.weights_by_dtype_mb", f"{text} {numbers:.1f}")
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch import nn
 
 from leanner.passes.calibration.inputs import gram_matrices
+from leanner.passes.calibration.inputs import input_moments
 from leanner.passes.calibration.text import calibration_text
 from leanner.passes.protocol import NotRunnable
 from leanner.taggers.flair import FlairTagger
@@ -42,6 +43,28 @@ def test_they_are_those_of_flair_one_sentence_at_a_time(shaped_file: Path) -> No
     for name in compared:
         inputs = torch.cat(seen[name]).double()
         torch.testing.assert_close(found[name], inputs.T @ inputs / len(inputs), rtol=1e-4, atol=1e-5)
+
+
+def test_mean_and_variance_do_not_depend_on_batches(shaped_file: Path) -> None:
+    documents = calibration_text(2)
+    tagger, layers = shaped(shaped_file)
+    seen: dict[str, list[Tensor]] = {name: [] for name in layers}
+    handles = [
+        layer.register_forward_pre_hook(lambda _, given, name=name: seen[name].append(given[0].detach().clone()))
+        for name, layer in layers.items()
+    ]
+    found = input_moments(tagger, layers, documents)
+    for handle in handles:
+        handle.remove()
+    together = input_moments(tagger, layers, documents, together=True)
+    for name, parts in seen.items():
+        assert len(parts) > 1
+        inputs = torch.cat(parts).double()
+        torch.testing.assert_close(found[name].mean, inputs.mean(0), rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(found[name].variance, inputs.var(0), rtol=1e-9, atol=1e-12)
+        assert found[name].covariance is None
+        torch.testing.assert_close(together[name].covariance, torch.cov(inputs.T), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(together[name].variance, inputs.var(0), rtol=1e-4, atol=1e-5)
 
 
 def test_nothing_stays_behind(shaped_file: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,21 @@ from leanner.taggers.lean.make import make_lean
 if TYPE_CHECKING:
     from leanner.taggers.protocol import Tagger
     from leanner.types import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Of each input of a layer, over the sub-tokens of the text; ``n - 1`` in the denominator.
+
+    Attributes:
+        mean: ``(in_features,)``, float64.
+        variance: The same.
+        covariance: ``(in_features, in_features)``, float64, if it was asked for.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    covariance: Tensor | None = None
 
 
 def gram_matrices(tagger: Tagger, layers: Mapping[str, nn.Module], documents: Sequence[Document]) -> dict[str, Tensor]:
@@ -62,6 +78,46 @@ def input_ranges(
 
     _show(tagger, layers, documents, widen)
     return ranges
+
+
+def input_moments(
+    tagger: Tagger, layers: Mapping[str, nn.Module], documents: Sequence[Document], *, together: bool = False
+) -> dict[str, Moments]:
+    """Return mean and variance of each input of each layer, batches merged as in Chan et al. 1983, section 2.
+
+    Args:
+        tagger: Reads the documents.
+        layers: In its model.
+        documents: The text.
+        together: Whether to tell how inputs vary with each other, too.
+
+    Raises:
+        NotRunnable: The tagger has parts that the lean runtime does not have.
+    """
+    counts = dict.fromkeys(layers, 0)
+    # Mean, and sum of the products of what lies off it.
+    parts: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def products(rows: Tensor) -> Tensor:
+        return (rows.float().T @ rows.float()).double() if together else rows.square().sum(0)
+
+    def merge(name: str, x: Tensor) -> None:
+        x = x.double()
+        mean = x.mean(0)
+        total = products(x - mean)
+        before, after = counts[name], counts[name] + len(x)
+        if before:
+            offset = mean - parts[name][0]
+            mean = parts[name][0] + offset * (len(x) / after)
+            total += parts[name][1] + products(offset.unsqueeze(0)) * (before * len(x) / after)
+        parts[name], counts[name] = (mean, total), after
+
+    _show(tagger, layers, documents, merge)
+    moments = {}
+    for name, (mean, total) in parts.items():
+        spread = total / max(counts[name] - 1, 1)
+        moments[name] = Moments(mean, spread.diagonal(), spread) if together else Moments(mean, spread)
+    return moments
 
 
 def _show(

@@ -1,14 +1,18 @@
-"""Shares of weights that can be asked for."""
+"""Shares that can be asked for: of weights to be zero, of neurons or heads to go."""
 
 from __future__ import annotations
 
 
-def checked_sparsity(sparsity: float) -> float:
+def checked_sparsity(sparsity: float, name: str = "sparsity") -> float:
     """Return ``sparsity``.
+
+    Args:
+        sparsity: What is asked for.
+        name: Of the parameter, for the error.
 
     Raises:
         ValueError: It is no share below one.
     """
     if not 0 <= sparsity < 1:
-        raise ValueError(f"expected 0 <= sparsity < 1, found {sparsity}")
+        raise ValueError(f"expected 0 <= {name} < 1, found {sparsity}")
     return sparsity
