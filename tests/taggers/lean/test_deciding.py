@@ -12,6 +12,8 @@ from flair.data import Sentence
 from leanner.taggers.lean.deciding import Decider
 from leanner.taggers.lean.encoding import Chunk
 from leanner.taggers.lean.encoding import WordEncoder
+from leanner.taggers.lean.parts import Network
+from leanner.taggers.lean.parts import Reading
 from leanner.taggers.load import load_model
 
 
@@ -24,8 +26,8 @@ def model(shaped_file: Path) -> Any:  # noqa: ANN401 - Flair's
 
 
 def test_tags_and_probabilities_are_those_of_flairs_head(model: Any) -> None:  # noqa: ANN401
-    encode = WordEncoder(model.embeddings, ["genes"])
-    decided = Decider(model, batch_tokens=40)(encode.encode(encode.in_order(list(TEXTS))))
+    encode = WordEncoder(Reading.of(model.embeddings, ["genes"]))
+    decided = Decider(Network.of(model), batch_tokens=40)(encode.encode(encode.in_order(list(TEXTS))))
     with torch.inference_mode():
         sentences = [Sentence(["genes", *words]) for words in TEXTS]
         tensor, lengths = model._prepare_tensors(sorted(sentences, key=len))
@@ -36,6 +38,6 @@ def test_tags_and_probabilities_are_those_of_flairs_head(model: Any) -> None:  #
 
 
 def test_of_nothing_there_is_nothing_to_decide(model: Any) -> None:  # noqa: ANN401
-    decided = Decider(model, batch_tokens=40)(Chunk([], np.zeros(0, dtype=np.int64)))
+    decided = Decider(Network.of(model), batch_tokens=40)(Chunk([], np.zeros(0, dtype=np.int64)))
     assert decided.scores is not None
     assert decided.tags.tolist() == decided.scores.tolist() == []

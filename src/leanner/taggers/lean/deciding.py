@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from leanner.taggers.lean.encoding import Chunk
     from leanner.taggers.lean.encoding import Row
+    from leanner.taggers.lean.parts import Network
+    from leanner.taggers.lean.parts import Pooling
 
 
 class Decisions(NamedTuple):
@@ -41,8 +43,9 @@ class Decider:
     """Encoder and head of a tagger over rows; its modules are shared, not copied.
 
     Args:
-        model: Flair's ``SequenceTagger``.
+        network: Its modules.
         batch_tokens: Sub-tokens in one forward pass.
+        pooling: Which sub-tokens stand for a word: those at the positions of its rows.
         prefix_ids: Sub-tokens that rows begin with and that are computed once.
 
     Attributes:
@@ -51,16 +54,16 @@ class Decider:
 
     def __init__(
         self,
-        model: Any,  # noqa: ANN401 - Flair's
+        network: Network,
         batch_tokens: int,
+        pooling: Pooling = "first",
         prefix_ids: NDArray[np.int64] | None = None,
     ) -> None:
         self.batch_tokens: Final = batch_tokens
-        self._mean: Final = model.embeddings.subtoken_pooling == "mean"
-        self.encoder: Final = PackedBert(model.embeddings.model)
-        self._head: Final[torch.nn.Module] = model.linear
-        self._crf: Final[Any] = model.crf if model.use_crf else None
-        self._borders: Final[Any] = model.viterbi_decoder if model.use_crf else None
+        self._mean: Final = pooling == "mean"
+        self.encoder: Final = PackedBert(network.encoder)
+        self._head: Final = network.head
+        self._crf: Final = network.crf
         self.prefix_ids: Final = prefix_ids
         self.prefix: Final = None if prefix_ids is None else self._cached(prefix_ids)
 
@@ -87,8 +90,7 @@ class Decider:
             chosen: Any = scores.softmax(-1).max(-1)
             return Decisions(chosen.indices.cpu().numpy(), chosen.values.cpu().double().numpy())
         # Prompt words are words of the sentence to Flair's CRF, too.
-        borders = self._borders
-        tags = best_tags(scores, ends, self._crf.transitions, start=borders.start_tag, stop=borders.stop_tag)
+        tags = best_tags(scores, ends, self._crf.scores, start=self._crf.start, stop=self._crf.stop)
         return Decisions(tags.cpu().numpy(), None)
 
     def _run(self, rows: Sequence[Row], states: torch.Tensor, prefix: CachedPrefix | None) -> None:

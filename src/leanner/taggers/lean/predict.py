@@ -32,9 +32,11 @@ from leanner.taggers.lean.decoding import spans_of
 from leanner.taggers.lean.encoding import Chunk
 from leanner.taggers.lean.encoding import InContext
 from leanner.taggers.lean.encoding import WordEncoder
+from leanner.taggers.lean.parts import Network
+from leanner.taggers.lean.parts import Reading
+from leanner.taggers.lean.running import one_ahead
 from leanner.taggers.lean.support import reason_against
 from leanner.taggers.lean.support import task_prompt
-from leanner.taggers.lean.tagger import one_ahead
 from leanner.taggers.load import load_model
 
 
@@ -106,8 +108,9 @@ class LeanPredictor:
         self.chunk_sentences: Final = chunk_sentences
         embeddings: Any = model.embeddings
         self._boundaries: Final = bool(embeddings.respect_document_boundaries)
-        self._encoder: Final = WordEncoder(embeddings, task_prompt(model))
-        self._decide: Final = Decider(model, batch_tokens)
+        reading = Reading.of(embeddings, task_prompt(model))
+        self._encoder: Final = WordEncoder(reading)
+        self._decide: Final = Decider(Network.of(model), batch_tokens, reading.pooling)
         self._tags: Final = TagSet.of(model.label_dictionary.get_items())
 
     def predict(
