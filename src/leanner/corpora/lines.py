@@ -32,19 +32,24 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     Raises:
         CorpusError: The gzip stream is damaged. Every line before the damage was yielded.
     """
-    number = 0
     with open_bytes(path) as file:
-        try:
-            for number, line in enumerate(file, start=1):
-                yield number, line.removeprefix(_UTF8_MARK) if number == 1 else line
-        except (EOFError, zlib.error, gzip.BadGzipFile) as damage:
-            raise CorpusError(
-                path,
-                number + 1,
-                expected="a complete gzip file",
-                found=f"damage after {number} whole lines ({damage})",
-                advice="fetch the file again",
-            ) from damage
+        yield from stream_lines(file, path)
+
+
+def stream_lines(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield what :func:`raw_lines` does, of an open file that errors call ``path``."""
+    number = 0
+    try:
+        for number, line in enumerate(file, start=1):
+            yield number, line.removeprefix(_UTF8_MARK) if number == 1 else line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as damage:
+        raise CorpusError(
+            path,
+            number + 1,
+            expected="a complete gzip file",
+            found=f"damage after {number} whole lines ({damage})",
+            advice="fetch the file again",
+        ) from damage
 
 
 def decode(raw: bytes, path: Path, line: int) -> str:

@@ -20,6 +20,7 @@ from flair.models.prefixed_tagger import PrefixedSequenceTagger
 from flair.nn import Classifier
 
 from leanner.taggers.bundled import load_bundled
+from leanner.taggers.devices import usable
 from leanner.taggers.errors import TaggerError
 from leanner.taggers.flair import FlairTagger
 from leanner.taggers.flair import entity_types
@@ -56,7 +57,7 @@ def load_tagger(
         TaggerError: There is no such tagger, it cannot be loaded, it gives none of the three labels, or the
             device is not there.
     """
-    place = _usable(device)
+    place = usable(device)
     if name == "bundled":
         return load_bundled(place, **options)
     with _loading_on(place):
@@ -115,15 +116,6 @@ def _load_by_name(name: str) -> SequenceTagger:
     if type(model).__name__ not in _CLASSES:
         raise TaggerError(f"{name}: expected one of Flair's {', '.join(_CLASSES)}, found {type(model).__name__}")
     return cast("SequenceTagger", model)
-
-
-def _usable(device: str | torch.device) -> torch.device:
-    place = torch.device(device)
-    if place.type == "cuda" and not torch.cuda.is_available():
-        raise TaggerError(
-            f"expected a CUDA device for {str(device)!r}, found none that torch {torch.__version__} can use"
-        )
-    return place
 
 
 def _download_hunflair2() -> SequenceTagger:
