@@ -12,6 +12,7 @@ from leanner import corpora_cli
 from leanner import export_cli
 from leanner import score_cli
 from leanner import show_cli
+from leanner import tag_cli
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     export_cli.add_parser(subparsers)
     score_cli.add_parser(subparsers)
     show_cli.add_parser(subparsers)
+    tag_cli.add_parser(subparsers)
     parsed = parser.parse_args(arguments)
     return int(parsed.run(parsed))
 

@@ -14,7 +14,7 @@ from leanner.corpora.native import CorpusError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 
@@ -26,7 +26,7 @@ def open_bytes(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
-def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def raw_lines(path: Path) -> Generator[tuple[int, bytes], None, None]:
     r"""Yield ``(line number, line)``, 1-based, line ends included; only ``\n`` ends a line.
 
     Raises:
@@ -36,7 +36,7 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         yield from stream_lines(file, path)
 
 
-def stream_lines(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
+def stream_lines(file: IO[bytes], path: Path) -> Generator[tuple[int, bytes], None, None]:
     """Yield what :func:`raw_lines` does, of an open file that errors call ``path``."""
     number = 0
     try:

@@ -56,7 +56,8 @@ class Lean(Runner):
         labels: The labels that it can give.
         weights_sha256: Digest of that tagger's weights, before any pass.
         model: Encoder and head.
-        quality: What a reader of its results must know.
+        doubts: What this machine makes worse than the one where the tagger was measured.
+        quality: What a reader of its results must know, doubts included.
         manifest: What the export says of itself.
         sha256: Digest of the export: two with the same digest give the same spans on the same machine.
     """
@@ -82,10 +83,8 @@ class Lean(Runner):
         self.name = manifest.tagger.name
         self.labels: frozenset[Label] = frozenset(manifest.output.labels.values())
         self.weights_sha256 = manifest.tagger.weights_sha256
-        self.quality = [
-            *(f"where it was exported: {text}" for text in manifest.quality),
-            *_doubts(manifest, self.device),
-        ]
+        self.doubts = list(_doubts(manifest, self.device))
+        self.quality = [*(f"where it was exported: {text}" for text in manifest.quality), *self.doubts]
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Self:
