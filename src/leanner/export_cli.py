@@ -60,8 +60,9 @@ def run(args: argparse.Namespace) -> int:
     from leanner.taggers.load import load_tagger  # noqa: PLC0415
 
     try:
-        tagger = load_tagger(args.tagger, args.device)
-        lean = export(tagger, configuration.name, configuration.passes, args.out, force=args.force)
+        with errors.status(f"exporting {configuration.name}, and comparing its spans"):
+            tagger = load_tagger(args.tagger, args.device)
+            lean = export(tagger, configuration.name, configuration.passes, args.out, force=args.force)
     except (ExportError, TaggerError) as error:
         errors.print(f"leanner export: {error}")
         return 2

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
 from export.made import documents
 from export.made import exported
 from export.made import measured
@@ -26,6 +30,7 @@ from leanner.export.splitting import document_of
 from leanner.passes.int8 import Int8Linear
 from leanner.passes.int8 import has_onednn
 from leanner.passes.precision import multiplies_bfloat16
+from leanner.passes.protocol import WrongOrder
 from leanner.passes.pruning.magnitude import MagnitudePruning
 from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
@@ -40,6 +45,7 @@ from leanner.types import Label
 if TYPE_CHECKING:
     from leanner.passes.protocol import Pass
     from leanner.taggers.protocol import Prediction
+    from leanner.taggers.protocol import Tagger
 
 needs_onednn = pytest.mark.skipif(not has_onednn(), reason="no oneDNN kernel here")
 needs_bfloat16 = pytest.mark.skipif(not multiplies_bfloat16(), reason="no bfloat16 on this CPU")
@@ -183,6 +189,30 @@ def test_texts_are_split_as_the_corpora_are_and_offsets_are_of_the_text(shaped_f
         ]
         assert [(text[span.start : span.end], span.label) for span in spans] == of_sentences
     assert sum(map(len, found)) > 2
+
+
+@pytest.fixture(scope="module")
+def small(shaped_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Lean:
+    return exported(shaped(shaped_file), tmp_path_factory.mktemp("small") / "out")
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=4))
+def test_no_text_is_too_odd(small: Lean, texts: list[str]) -> None:
+    found = list(small.tag_texts(texts))
+    assert len(found) == len(texts)
+    for text, spans in zip(texts, found, strict=True):
+        position = 0
+        for span in spans:
+            assert position <= span.start < span.end <= len(text)
+            position = span.end
+
+
+def test_it_is_a_tagger_that_passes_leave_alone(small: Lean) -> None:
+    tagger: Tagger = small
+    assert tagger.device == torch.device("cpu")
+    with pytest.raises(WrongOrder, match="int8-dynamic after lean: the tagger has left Flair already"):
+        Int8Dynamic()(tagger)
 
 
 def test_texts_are_read_as_they_are_needed(shaped_file: Path, tmp_path: Path) -> None:

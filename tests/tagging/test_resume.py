@@ -137,6 +137,23 @@ def test_nothing_there_is_begun_and_everything_there_is_left(tmp_path: Path) -> 
     assert path.read_bytes() == whole
 
 
+def test_what_another_export_wrote_never_lies_beside_a_file_that_names_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out"
+    write(path, Form.JSONL, TEXTS)
+
+    def killed(output: Path, _: About) -> None:
+        assert output.read_bytes() == b""
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("leanner.tagging.opening.begin", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write(path, Form.JSONL, TEXTS, "overwrite", "b" * 64)
+    monkeypatch.undo()
+    assert write(path, Form.JSONL, TEXTS, "resume", "b" * 64) == 0
+
+
 def test_a_device_is_written_to(tmp_path: Path) -> None:
     write(Path("/dev/null"), Form.JSONL, TEXTS)
     assert not Path("/dev/null.about.json").exists()

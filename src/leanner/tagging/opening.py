@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 
 from collections.abc import Iterator
@@ -59,7 +60,9 @@ def open_output(
         check_origin(path, about)
         passed = behind(path, Form(about.form), texts)
     else:
+        # Emptied first: what another export wrote must never lie beside a file that names this one.
+        with path.open("wb") as file:
+            os.fsync(file.fileno())
         begin(path, about)
-        path.write_bytes(b"")
     with path.open("ab") as file:
         yield file, passed
