@@ -243,6 +243,7 @@ def test_a_second_export_is_the_same_to_the_byte(shaped_file: Path, tmp_path: Pa
 def test_weights_that_saturate_here_are_said(
     shaped_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("leanner.passes.int8_layers.exact_weight_bits", lambda device: 8)  # noqa: ARG005 - as it is called
     exported(shaped(shaped_file), tmp_path / "out", Int8Dynamic())
     monkeypatch.setattr(lean_module, "exact_weight_bits", lambda device: 7)  # noqa: ARG005 - as it is called
     quality = Lean.load(tmp_path / "out").quality
