@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 import torch
@@ -44,6 +46,7 @@ from leanner.types import Label
 
 if TYPE_CHECKING:
     from leanner.passes.protocol import Pass
+    from leanner.taggers.flair import FlairTagger
     from leanner.taggers.protocol import Prediction
     from leanner.taggers.protocol import Tagger
 
@@ -129,6 +132,37 @@ def test_and_where_a_long_text_is_cut(shaped_file: Path, tmp_path: Path) -> None
     tagger.model.embeddings.allow_long_sentences = False  # type: ignore[union-attr]
     expected = list(measured(tagger).tag(documents()))
     assert list(exported(tagger, tmp_path / "out").tag(documents())) == expected
+
+
+def smaller(path: Path) -> FlairTagger:
+    """A tagger of which heads, neurons and a layer are gone."""
+    tagger = shaped(path)
+    model: Any = tagger.model
+    encoder = model.embeddings.model
+    encoder._prune_heads({0: [1], 1: [0, 2, 3]})
+    block = encoder.encoder.layer[0]
+    block.intermediate.dense = linear_with(block.intermediate.dense.weight[:50], block.intermediate.dense.bias[:50])
+    block.output.dense = linear_with(block.output.dense.weight[:, :50], block.output.dense.bias)
+    encoder.encoder.layer.append(copy.deepcopy(block))
+    encoder.config.num_hidden_layers = 3
+    return tagger
+
+
+def linear_with(weight: torch.Tensor, bias: torch.Tensor) -> torch.nn.Linear:
+    linear = torch.nn.Linear(weight.shape[1], weight.shape[0])
+    linear.weight.data, linear.bias.data = weight.detach().clone(), bias.detach().clone()
+    return linear
+
+
+@pytest.mark.parametrize(
+    "passes", [(), (Int8Dynamic(),), pytest.param(STATIC, marks=needs_onednn)], ids=["floats", "int8", "static"]
+)
+def test_layers_may_be_of_different_sizes(shaped_file: Path, tmp_path: Path, passes: tuple[Pass, ...]) -> None:
+    expected = list(measured(smaller(shaped_file), *passes).tag(documents()))
+    lean = exported(smaller(shaped_file), tmp_path / "out", *passes)
+    assert list(lean.tag(documents())) == expected
+    assert count(expected) > 20
+    assert [(block.heads, block.inner) for block in lean.manifest.encoder.layers] == [(3, 50), (1, 64), (3, 50)]
 
 
 def test_zeros_are_kept(shaped_file: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from leanner.taggers.lean.parts import SEPARATOR
+from leanner.taggers.lean.reading import SEPARATOR
 from leanner.taggers.splitters import TAKEN_OUT
 from leanner.taggers.splitters import SegtokWords
 from leanner.taggers.splitters import SpacedWords

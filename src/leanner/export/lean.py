@@ -25,12 +25,12 @@ from leanner.passes.int8 import exact_weight_bits
 from leanner.passes.int8 import has_onednn
 from leanner.passes.precision import multiplies_bfloat16
 from leanner.passes.static import NO_ONEDNN
-from leanner.taggers.devices import usable
+from leanner.taggers.device import usable
 from leanner.taggers.errors import TaggerError
-from leanner.taggers.lean.parts import Network
-from leanner.taggers.lean.parts import Pooling
-from leanner.taggers.lean.parts import Reading
+from leanner.taggers.lean.parts import Parts
 from leanner.taggers.lean.parts import Transitions
+from leanner.taggers.lean.reading import Pooling
+from leanner.taggers.lean.reading import Reading
 from leanner.taggers.lean.running import Runner
 
 
@@ -63,13 +63,9 @@ class Lean(Runner):
     """
 
     def __init__(self, manifest: Manifest, model: nn.Module, subtokens: Subtokens, sha256: str) -> None:
-        crf = manifest.output.crf
-        encoder, head = model.get_submodule("encoder"), model.get_submodule("head")
         super().__init__(
             _reading(manifest.input, subtokens),
-            Network(
-                encoder, head, None if crf is None else Transitions(model.get_buffer(TRANSITIONS), crf.start, crf.stop)
-            ),
+            _parts(manifest, model),
             splitter_of(manifest.input.words),
             tags=manifest.output.tags,
             label_of=manifest.output.labels,
@@ -133,6 +129,16 @@ class Lean(Runner):
         for prediction in self.tag(noted()):
             document = ahead.popleft()
             yield document, tuple(spans_in_text(document, prediction))
+
+
+def _parts(manifest: Manifest, model: nn.Module) -> Parts:
+    crf = manifest.output.crf
+    return Parts(
+        model.get_submodule("encoder"),
+        model.get_submodule("head"),
+        mean=manifest.input.pooling == "mean",
+        crf=None if crf is None else Transitions(model.get_buffer(TRANSITIONS), crf.start, crf.stop),
+    )
 
 
 def _reading(given: Input, subtokens: Subtokens) -> Reading:

@@ -215,11 +215,10 @@ def _contradictions(manifest: Manifest) -> Iterator[_Contradiction]:
 def _of_shape(shape: BertShape) -> Iterator[_Contradiction]:
     if shape.hidden_act not in ACTIVATIONS:
         yield "encoder.hidden_act", f"one of {', '.join(ACTIVATIONS)}", shape.hidden_act
-    sizes = {name: value for name, value in dataclasses.asdict(shape).items() if isinstance(value, int)}
-    if min(sizes.values()) < 1:
-        yield "encoder", "sizes of 1 or more", sizes
-    elif shape.hidden_size % shape.num_attention_heads:
-        yield "encoder.hidden_size", f"a multiple of {shape.num_attention_heads} heads", shape.hidden_size
+    sizes = dataclasses.asdict(shape)
+    layers = [size for layer in sizes.pop("layers") for size in layer.values()]
+    if min(value for value in (*sizes.values(), *layers) if isinstance(value, int)) < 1:
+        yield "encoder", "sizes of 1 or more", {**sizes, "layers": layers}
 
 
 def _of_texts(given: Input, runtime: Running) -> Iterator[_Contradiction]:

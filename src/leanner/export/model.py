@@ -23,23 +23,48 @@ ACTIVATIONS: Final[Mapping[str, Callable[[], nn.Module]]] = {"gelu": nn.GELU, "r
 
 
 @dataclass(frozen=True, slots=True)
+class BlockShape:
+    """What a layer of the encoder has, which pruning may have taken from.
+
+    Attributes:
+        heads: Of its attention.
+        inner: Neurons of its feed-forward block.
+    """
+
+    heads: int
+    inner: int
+
+
+@dataclass(frozen=True, slots=True)
 class BertShape:
-    """What BERT's configuration says of the encoder, under its names."""
+    """What BERT's configuration says of the encoder, under its names, and its layers as they are."""
 
     vocab_size: int
     hidden_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    intermediate_size: int
+    head_size: int
     max_position_embeddings: int
     type_vocab_size: int
     layer_norm_eps: float
     hidden_act: str
+    layers: tuple[BlockShape, ...]
 
     @classmethod
-    def of(cls, config: Any) -> Self:  # noqa: ANN401 - transformers'
-        """Return the shape of a ``BertModel`` with this configuration."""
-        return cls(**{name: getattr(config, name) for name in cls.__slots__})
+    def of(cls, encoder: Any) -> Self:  # noqa: ANN401 - transformers'
+        """Return the shape of a ``BertModel``."""
+        config, blocks = encoder.config, encoder.encoder.layer
+        return cls(
+            vocab_size=config.vocab_size,
+            hidden_size=config.hidden_size,
+            head_size=config.hidden_size // config.num_attention_heads,
+            max_position_embeddings=config.max_position_embeddings,
+            type_vocab_size=config.type_vocab_size,
+            layer_norm_eps=config.layer_norm_eps,
+            hidden_act=config.hidden_act,
+            layers=tuple(
+                BlockShape(block.attention.self.num_attention_heads, block.intermediate.dense.out_features)
+                for block in blocks
+            ),
+        )
 
 
 def build_model(shape: BertShape, tags: int) -> nn.Module:
@@ -77,22 +102,32 @@ class _Encoder(nn.Module):
             token_type_embeddings=nn.Embedding(shape.type_vocab_size, size),
             LayerNorm=nn.LayerNorm(size, shape.layer_norm_eps),
         )
-        self.encoder = _group(layer=nn.ModuleList(_layer(shape) for _ in range(shape.num_hidden_layers)))
+        self.encoder = _group(layer=nn.ModuleList(_layer(shape, block) for block in shape.layers))
 
 
-def _layer(shape: BertShape) -> nn.Module:
-    size, inner = shape.hidden_size, shape.intermediate_size
-    attention = {name: nn.Linear(size, size) for name in ("query", "key", "value")}
+class _Attention(nn.Module):
+    """What makes queries, keys and values."""
+
+    def __init__(self, shape: BertShape, heads: int) -> None:
+        super().__init__()
+        self.num_attention_heads = heads
+        self.query, self.key, self.value = (
+            nn.Linear(shape.hidden_size, heads * shape.head_size) for _ in ("query", "key", "value")
+        )
+
+
+def _layer(shape: BertShape, block: BlockShape) -> nn.Module:
+    size = shape.hidden_size
+    attention: dict[str, nn.Module] = {
+        "self": _Attention(shape, block.heads),
+        "output": _group(
+            dense=nn.Linear(block.heads * shape.head_size, size), LayerNorm=nn.LayerNorm(size, shape.layer_norm_eps)
+        ),
+    }
     return _group(
-        attention=_group(
-            self=_group(**attention),
-            output=_group(dense=nn.Linear(size, size), LayerNorm=nn.LayerNorm(size, shape.layer_norm_eps)),
-        ),
-        intermediate=_group(
-            dense=nn.Linear(size, inner),
-            intermediate_act_fn=ACTIVATIONS[shape.hidden_act](),
-        ),
-        output=_group(dense=nn.Linear(inner, size), LayerNorm=nn.LayerNorm(size, shape.layer_norm_eps)),
+        attention=_group(**attention),
+        intermediate=_group(dense=nn.Linear(size, block.inner), intermediate_act_fn=ACTIVATIONS[shape.hidden_act]()),
+        output=_group(dense=nn.Linear(block.inner, size), LayerNorm=nn.LayerNorm(size, shape.layer_norm_eps)),
     )
 
 

@@ -103,7 +103,11 @@ def export(
         )
         passes = (*passes, LeanRuntime())
         tagger = passes[-1](tagger)
-    assert isinstance(tagger, LeanTagger)
+    if not isinstance(tagger, LeanTagger):
+        raise TaggerError(
+            f"expected a tagger of Flair's in the lean runtime, found {type(tagger).__name__}, of which an export has "
+            "not all parts"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
@@ -133,13 +137,13 @@ def _check_target(target: Path, *, force: bool) -> None:
 
 
 def _write(tagger: LeanTagger, configuration: str, passes: Sequence[Mapping[str, Any]], folder: Path) -> None:
-    config = tagger.network.encoder.config
-    if config.hidden_act not in ACTIVATIONS:
+    shape = BertShape.of(tagger.parts.encoder)
+    if shape.hidden_act not in ACTIVATIONS:
         raise TaggerError(
-            f"expected an encoder with one of {', '.join(ACTIVATIONS)}, found {config.hidden_act!r}, which an export "
+            f"expected an encoder with one of {', '.join(ACTIVATIONS)}, found {shape.hidden_act!r}, which an export "
             "has not; run this tagger by leanner's LeanTagger"
         )
-    layers, tensors = _stored(tagger, BertShape.of(config))
+    layers, tensors = _stored(tagger, shape)
     dtype = _dtype(tagger)
     save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, folder / WEIGHTS)
     subtokens = tagger.reading.subtokens
@@ -159,7 +163,7 @@ def _write(tagger: LeanTagger, configuration: str, passes: Sequence[Mapping[str,
         quality=tuple(tagger.quality),
         files={name: _digest(folder / name) for name in (WEIGHTS, SUBTOKENS)},
         dtype=dtype,
-        encoder=BertShape.of(config),
+        encoder=shape,
         layers=layers,
         input=_input(tagger),
         output=_output(tagger),
@@ -174,9 +178,9 @@ def _stored(tagger: LeanTagger, shape: BertShape) -> tuple[dict[str, Layer], dic
     Raises:
         TaggerError: The tagger has layers that a model of its shape has not, or of other kinds.
     """
-    network = tagger.network
-    found = {f"encoder.{name}": module for name, module in _with_weights(network.encoder)}
-    found["head"] = network.head
+    parts = tagger.parts
+    found = {f"encoder.{name}": module for name, module in _with_weights(parts.encoder)}
+    found["head"] = parts.head
     expected = dict(layers_of(build_model(shape, len(tagger.tags))))
     if found.keys() != expected.keys():
         different = ", ".join(sorted(found.keys() ^ expected.keys()))
@@ -184,12 +188,12 @@ def _stored(tagger: LeanTagger, shape: BertShape) -> tuple[dict[str, Layer], dic
     layers: dict[str, Layer] = {}
     tensors: dict[str, Tensor] = {}
     for name in expected:
-        layer, parts = stored(found[name], name)
+        layer, own = stored(found[name], name)
         if layer is not None:
             layers[name] = layer
-        tensors.update({f"{name}.{part}": value for part, value in parts.items()})
-    if network.crf is not None:
-        tensors[TRANSITIONS] = network.crf.scores
+        tensors.update({f"{name}.{part}": value for part, value in own.items()})
+    if parts.crf is not None:
+        tensors[TRANSITIONS] = parts.crf.scores
     return layers, tensors
 
 
@@ -202,7 +206,7 @@ def _with_weights(encoder: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _dtype(tagger: LeanTagger) -> str:
-    weight: Tensor = tagger.network.encoder.embeddings.LayerNorm.weight
+    weight: Tensor = tagger.parts.encoder.embeddings.LayerNorm.weight
     name = str(weight.dtype).removeprefix("torch.")
     if name not in DTYPES:
         raise TaggerError(f"expected floats of {', '.join(DTYPES)}, found {name}")
@@ -226,7 +230,7 @@ def _input(tagger: LeanTagger) -> Input:
 
 
 def _output(tagger: LeanTagger) -> Output:
-    crf = tagger.network.crf
+    crf = tagger.parts.crf
     return Output(tagger.tags, dict(sorted(tagger.label_of.items())), None if crf is None else Crf(crf.start, crf.stop))
 
 

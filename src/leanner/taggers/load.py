@@ -20,7 +20,7 @@ from flair.models.prefixed_tagger import PrefixedSequenceTagger
 from flair.nn import Classifier
 
 from leanner.taggers.bundled import load_bundled
-from leanner.taggers.devices import usable
+from leanner.taggers.device import usable
 from leanner.taggers.errors import TaggerError
 from leanner.taggers.flair import FlairTagger
 from leanner.taggers.flair import entity_types

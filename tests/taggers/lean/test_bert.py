@@ -15,9 +15,10 @@ from leanner.taggers.lean.bert import PackedBert
 from leanner.taggers.load import load_tagger
 
 
-@pytest.fixture(scope="module")
-def encoder(shaped_file: Path) -> Any:  # noqa: ANN401 - transformers'
+@pytest.fixture(scope="module", params=[{}, {0: [2], 1: [0, 1, 3]}], ids=["whole", "fewer heads"])
+def encoder(shaped_file: Path, request: pytest.FixtureRequest) -> Any:  # noqa: ANN401 - transformers'
     model: Any = load_tagger(str(shaped_file)).model
+    model.embeddings.model._prune_heads(request.param)
     return model.embeddings.model
 
 

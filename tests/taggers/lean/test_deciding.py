@@ -10,11 +10,11 @@ import torch
 from flair.data import Sentence
 
 from leanner.taggers.lean.deciding import Decider
-from leanner.taggers.lean.encoding import Chunk
 from leanner.taggers.lean.encoding import WordEncoder
-from leanner.taggers.lean.parts import Network
-from leanner.taggers.lean.parts import Reading
+from leanner.taggers.lean.parts import Parts
+from leanner.taggers.lean.reading import Reading
 from leanner.taggers.load import load_model
+from leanner.taggers.rows import Chunk
 
 
 TEXTS = (["Loss", "of", "PTEN"], ["Sjo\u0308gren", "\u200b", "IL-6", "rose"])
@@ -27,7 +27,7 @@ def model(shaped_file: Path) -> Any:  # noqa: ANN401 - Flair's
 
 def test_tags_and_probabilities_are_those_of_flairs_head(model: Any) -> None:  # noqa: ANN401
     encode = WordEncoder(Reading.of(model.embeddings, ["genes"]))
-    decided = Decider(Network.of(model), batch_tokens=40)(encode.encode(encode.in_order(list(TEXTS))))
+    decided = Decider(Parts.of_flair(model), batch_tokens=40)(encode.encode(encode.in_order(list(TEXTS))))
     with torch.inference_mode():
         sentences = [Sentence(["genes", *words]) for words in TEXTS]
         tensor, lengths = model._prepare_tensors(sorted(sentences, key=len))
@@ -38,6 +38,6 @@ def test_tags_and_probabilities_are_those_of_flairs_head(model: Any) -> None:  #
 
 
 def test_of_nothing_there_is_nothing_to_decide(model: Any) -> None:  # noqa: ANN401
-    decided = Decider(Network.of(model), batch_tokens=40)(Chunk([], np.zeros(0, dtype=np.int64)))
+    decided = Decider(Parts.of_flair(model), batch_tokens=40)(Chunk([], np.zeros(0, dtype=np.int64)))
     assert decided.scores is not None
     assert decided.tags.tolist() == decided.scores.tolist() == []

@@ -8,7 +8,7 @@ import pytest
 from flair.data import Sentence as FlairSentence
 
 from leanner.taggers.lean.encoding import Encoder
-from leanner.taggers.lean.parts import Reading
+from leanner.taggers.lean.reading import Reading
 from leanner.taggers.load import load_tagger
 from leanner.taggers.tokenizers import Words
 from leanner.types import Document

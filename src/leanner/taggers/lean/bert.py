@@ -38,7 +38,7 @@ class CachedPrefix:
     """Positions that rows begin with, computed once.
 
     Attributes:
-        keys: Of each layer, ``(heads, length, size)``.
+        keys: Of each layer, ``(heads, length, size)``; layers may differ in heads.
         values: The same.
         hidden: States of the last layer, ``(length, hidden)``.
     """
@@ -67,7 +67,6 @@ class PackedBert:
 
     def __init__(self, model: BertModel) -> None:
         self.model: Final = model
-        self.heads: Final = int(model.config.num_attention_heads)
         # What mypy knows of a module's children is Tensor or Module.
         self._embeddings: Any = model.embeddings
         self._layers: list[Any] = list(model.encoder.layer)
@@ -107,8 +106,9 @@ class PackedBert:
         keys, values = [], []
         for layer in self._layers:
             attention = layer.attention.self
-            keys.append(attention.key(hidden).view(len(ids), self.heads, -1).transpose(0, 1))
-            values.append(attention.value(hidden).view(len(ids), self.heads, -1).transpose(0, 1))
+            heads = attention.num_attention_heads
+            keys.append(attention.key(hidden).view(len(ids), heads, -1).transpose(0, 1))
+            values.append(attention.value(hidden).view(len(ids), heads, -1).transpose(0, 1))
             hidden = _finish(layer, self._attend(attention, hidden, runs, None), hidden)
         return CachedPrefix(tuple(keys), tuple(values), hidden)
 
@@ -131,12 +131,14 @@ class PackedBert:
     ) -> Tensor:
         given = attention.query.quantize(hidden) if isinstance(attention.query, Quantizing) else hidden
         query, key, value = attention.query(given), attention.key(given), attention.value(given)
+        # Pruned layers have fewer than the model's configuration says.
+        heads = attention.num_attention_heads
         result = torch.empty_like(query)
         begin = 0
         for rows, length in runs:
             end = begin + rows * length
             queries, keys, values = (
-                part[begin:end].view(rows, length, self.heads, -1).transpose(1, 2) for part in (query, key, value)
+                part[begin:end].view(rows, length, heads, -1).transpose(1, 2) for part in (query, key, value)
             )
             if before is not None:
                 keys = torch.cat((before[0].expand(rows, -1, -1, -1), keys), 2)

@@ -21,10 +21,9 @@ from leanner.taggers.lean.viterbi import best_tags
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from leanner.taggers.lean.encoding import Chunk
-    from leanner.taggers.lean.encoding import Row
-    from leanner.taggers.lean.parts import Network
-    from leanner.taggers.lean.parts import Pooling
+    from leanner.taggers.lean.parts import Parts
+    from leanner.taggers.rows import Chunk
+    from leanner.taggers.rows import Row
 
 
 class Decisions(NamedTuple):
@@ -43,9 +42,8 @@ class Decider:
     """Encoder and head of a tagger over rows; its modules are shared, not copied.
 
     Args:
-        network: Its modules.
+        parts: Of the tagger.
         batch_tokens: Sub-tokens in one forward pass.
-        pooling: Which sub-tokens stand for a word: those at the positions of its rows.
         prefix_ids: Sub-tokens that rows begin with and that are computed once.
 
     Attributes:
@@ -54,16 +52,13 @@ class Decider:
 
     def __init__(
         self,
-        network: Network,
+        parts: Parts,
         batch_tokens: int,
-        pooling: Pooling = "first",
         prefix_ids: NDArray[np.int64] | None = None,
     ) -> None:
         self.batch_tokens: Final = batch_tokens
-        self._mean: Final = pooling == "mean"
-        self.encoder: Final = PackedBert(network.encoder)
-        self._head: Final = network.head
-        self._crf: Final = network.crf
+        self._parts: Final = parts
+        self.encoder: Final = PackedBert(parts.encoder)
         self.prefix_ids: Final = prefix_ids
         self.prefix: Final = None if prefix_ids is None else self._cached(prefix_ids)
 
@@ -71,7 +66,7 @@ class Decider:
         """Return the tags of the chunk's words."""
         words = int(chunk.ends[-1]) if len(chunk.ends) else 0
         if not words:
-            return Decisions(np.zeros(0, dtype=np.int64), np.zeros(0) if self._crf is None else None)
+            return Decisions(np.zeros(0, dtype=np.int64), np.zeros(0) if self._parts.crf is None else None)
         with torch.inference_mode():
             # A word of which the tokenizer leaves nothing has a hidden state of zeros, as Flair has it.
             states = self._weight.new_zeros(words, self.encoder.model.config.hidden_size)
@@ -79,18 +74,19 @@ class Decider:
                 held = 0 if prefix is None else prefix.length
                 for batch in token_batches([len(row.ids) - held for row in rows], self.batch_tokens):
                     self._run([rows[number] for number in batch], states, prefix)
-            if self._mean:
+            if self._parts.mean:
                 counts = np.bincount(np.concatenate([row.words for row in chunk.rows]), minlength=words)
                 states /= torch.from_numpy(counts).clamp_(min=1).to(states).unsqueeze(-1)
-            return self._choose(self._head(states), chunk.ends)
+            return self._choose(self._parts.head(states), chunk.ends)
 
     def _choose(self, scores: torch.Tensor, ends: NDArray[np.int64]) -> Decisions:
-        if self._crf is None:
+        crf = self._parts.crf
+        if crf is None:
             # Flair takes the largest probability: in half precision two scores can round to one.
             chosen: Any = scores.softmax(-1).max(-1)
             return Decisions(chosen.indices.cpu().numpy(), chosen.values.cpu().double().numpy())
         # Prompt words are words of the sentence to Flair's CRF, too.
-        tags = best_tags(scores, ends, self._crf.scores, start=self._crf.start, stop=self._crf.stop)
+        tags = best_tags(scores, ends, crf.scores, start=crf.start, stop=crf.stop)
         return Decisions(tags.cpu().numpy(), None)
 
     def _run(self, rows: Sequence[Row], states: torch.Tensor, prefix: CachedPrefix | None) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -19,52 +18,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from leanner.taggers.rows import Chunk
+from leanner.taggers.rows import DocumentChunk
+from leanner.taggers.rows import Row
+
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from leanner.taggers.lean.parts import Reading
+    from leanner.taggers.lean.reading import Reading
     from leanner.taggers.splitters import Splitter
     from leanner.types import Document
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One input of the model.
-
-    Attributes:
-        ids: Sub-tokens, special ones included.
-        positions: Those whose hidden states are wanted.
-        words: The word that each of them belongs to, numbered over the chunk; prompt words have numbers too.
-    """
-
-    ids: NDArray[np.int64]
-    positions: NDArray[np.int64]
-    words: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some sentences, ready for the model.
-
-    Attributes:
-        rows: In the order of the text.
-        ends: For each sentence with a word, the number of words up to its end, prompts included.
-    """
-
-    rows: list[Row]
-    ends: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentChunk(Chunk):
-    """Some documents, ready for the model.
-
-    Attributes:
-        offsets: For each sentence of each document the characters of its words, ``None`` without a word.
-    """
-
-    offsets: list[list[list[tuple[int, int]] | None]]
 
 
 class InContext(NamedTuple):

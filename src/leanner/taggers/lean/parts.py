@@ -1,66 +1,16 @@
-"""What the lean runtime takes of a tagger, whoever loaded it."""
+"""What a tagger computes with, whoever loaded it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import Final
-from typing import Literal
 from typing import Self
 
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch import nn
-
-
-#: Between a sentence and its context: ``flair.embeddings.transformer.SENTENCE_BOUNDARY_TAG``.
-SEPARATOR: Final = "[FLERT]"
-
-#: Which sub-tokens stand for a word.
-Pooling = Literal["first", "mean"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How words become sub-tokens.
-
-    Attributes:
-        subtokens: A ``tokenizers.Tokenizer``.
-        prompt: Words before each sentence.
-        context: Words of context to each side.
-        separator: What stands between a sentence and its context, if anything.
-        pooling: Which sub-tokens stand for a word.
-        longest: Sub-tokens that the encoder takes at once, ``None`` if any number.
-        stride: By how many sub-tokens the windows of a longer text overlap.
-        windows: Whether a longer text is read in windows; else it is cut.
-    """
-
-    subtokens: Any
-    prompt: tuple[str, ...]
-    context: int
-    separator: str | None
-    pooling: Pooling
-    longest: int | None
-    stride: int
-    windows: bool
-
-    @classmethod
-    def of(cls, embeddings: Any, prompt: Sequence[str]) -> Self:  # noqa: ANN401 - Flair's
-        """Return how Flair's ``TransformerWordEmbeddings`` read, with ``prompt`` before each sentence."""
-        context = int(embeddings.context_length)
-        return cls(
-            subtokens=embeddings.tokenizer.backend_tokenizer,
-            prompt=tuple(prompt),
-            context=context,
-            separator=SEPARATOR if context and embeddings.use_context_separator else None,
-            pooling="mean" if embeddings.subtoken_pooling == "mean" else "first",
-            longest=int(embeddings.tokenizer.model_max_length) if embeddings.truncate else None,
-            stride=int(embeddings.stride),
-            windows=bool(embeddings.allow_long_sentences),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +29,27 @@ class Transitions:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
-    """The modules that compute.
+class Parts:
+    """Encoder and head of a tagger; they are shared, not copied.
 
     Attributes:
         encoder: A ``BertModel``, or what has its layers under its names.
-        head: From a word's hidden state to the scores of its tags.
-        crf: What decides together with these, if anything.
+        head: From the hidden states of words to the scores of tags.
+        mean: Whether a word's state is the mean of those of its sub-tokens, else that of the first.
+        crf: What decides together with the scores, if anything.
     """
 
     encoder: Any
     head: nn.Module
+    mean: bool = False
     crf: Transitions | None = None
 
     @classmethod
-    def of(cls, model: Any) -> Self:  # noqa: ANN401 - Flair's
-        """Return the modules of Flair's ``SequenceTagger``; they are shared, not copied."""
+    def of_flair(cls, model: Any) -> Self:  # noqa: ANN401 - Flair's
+        """Return those of a ``SequenceTagger``."""
+        embeddings = model.embeddings
         crf = None
         if model.use_crf:
             borders = model.viterbi_decoder
             crf = Transitions(model.crf.transitions, int(borders.start_tag), int(borders.stop_tag))
-        return cls(model.embeddings.model, model.linear, crf)
+        return cls(embeddings.model, model.linear, mean=embeddings.subtoken_pooling == "mean", crf=crf)

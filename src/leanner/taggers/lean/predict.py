@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 from typing import cast
@@ -29,15 +30,18 @@ from leanner.taggers.lean.batches import check_limits
 from leanner.taggers.lean.deciding import Decider
 from leanner.taggers.lean.decoding import TagSet
 from leanner.taggers.lean.decoding import spans_of
-from leanner.taggers.lean.encoding import Chunk
 from leanner.taggers.lean.encoding import InContext
 from leanner.taggers.lean.encoding import WordEncoder
-from leanner.taggers.lean.parts import Network
-from leanner.taggers.lean.parts import Reading
+from leanner.taggers.lean.parts import Parts
+from leanner.taggers.lean.reading import Reading
 from leanner.taggers.lean.running import one_ahead
 from leanner.taggers.lean.support import reason_against
 from leanner.taggers.lean.support import task_prompt
 from leanner.taggers.load import load_model
+
+
+if TYPE_CHECKING:
+    from leanner.taggers.rows import Chunk
 
 
 #: Arguments of Flair's ``predict``, and the only value of each that leaves span labels and nothing else.
@@ -108,9 +112,8 @@ class LeanPredictor:
         self.chunk_sentences: Final = chunk_sentences
         embeddings: Any = model.embeddings
         self._boundaries: Final = bool(embeddings.respect_document_boundaries)
-        reading = Reading.of(embeddings, task_prompt(model))
-        self._encoder: Final = WordEncoder(reading)
-        self._decide: Final = Decider(Network.of(model), batch_tokens, reading.pooling)
+        self._encoder: Final = WordEncoder(Reading.of(embeddings, task_prompt(model)))
+        self._decide: Final = Decider(Parts.of_flair(model), batch_tokens)
         self._tags: Final = TagSet.of(model.label_dictionary.get_items())
 
     def predict(

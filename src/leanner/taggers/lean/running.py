@@ -15,11 +15,11 @@ from typing import Any
 from typing import Final
 from typing import TypeVar
 
+from leanner.taggers.chunks import document_chunks
 from leanner.taggers.lean.batches import check_limits
 from leanner.taggers.lean.deciding import Decider
 from leanner.taggers.lean.decoding import TagSet
 from leanner.taggers.lean.decoding import spans_of
-from leanner.taggers.lean.encoding import DocumentChunk
 from leanner.taggers.lean.encoding import Encoder
 from leanner.types import Document
 from leanner.types import Label
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from leanner.taggers.lean.parts import Network
-    from leanner.taggers.lean.parts import Reading
+    from leanner.taggers.lean.parts import Parts
+    from leanner.taggers.lean.reading import Reading
     from leanner.taggers.protocol import Prediction
+    from leanner.taggers.rows import DocumentChunk
     from leanner.taggers.splitters import Splitter
 
 _Given = TypeVar("_Given")
@@ -45,7 +46,7 @@ class Runner:
 
     Args:
         reading: How words become sub-tokens.
-        network: The modules that compute.
+        parts: Encoder and head.
         splitter: Splits a sentence into words.
         tags: In the order of the head's rows.
         label_of: The label of each entity type that has one.
@@ -64,7 +65,7 @@ class Runner:
     def __init__(
         self,
         reading: Reading,
-        network: Network,
+        parts: Parts,
         splitter: Splitter,
         *,
         tags: Sequence[str],
@@ -75,7 +76,7 @@ class Runner:
     ) -> None:
         check_limits(batch_tokens, chunk_sentences)
         self.reading: Final = reading
-        self.network: Final = network
+        self.parts: Final = parts
         self.splitter: Final = splitter
         self.tags: Final = tuple(tags)
         self.label_of: Final = dict(label_of)
@@ -85,7 +86,7 @@ class Runner:
         self._skipped: Final = len(reading.prompt)
         self._encode: Final = Encoder(reading, splitter)
         prefix = self._encode.prefix() if prefix_caching else None
-        self._decide: Final = Decider(network, batch_tokens, reading.pooling, prefix)
+        self._decide: Final = Decider(parts, batch_tokens, prefix)
         self._tag_set: Final = TagSet.of(self.tags)
         self._labels: Final = [self.label_of.get(name) for name in self._tag_set.types]
 
@@ -101,21 +102,8 @@ class Runner:
 
     def tag(self, documents: Iterable[Document]) -> Iterator[Prediction]:
         """Yield the spans of each document, in order."""
-        for chunk in one_ahead(self._chunks(documents), self._encode):
+        for chunk in one_ahead(document_chunks(documents, self.chunk_sentences), self._encode):
             yield from self._spans(chunk, self._decide(chunk).tags)
-
-    def _chunks(self, documents: Iterable[Document]) -> Iterator[list[Document]]:
-        chunk: list[Document] = []
-        sentences = 0
-        for document in documents:
-            chunk.append(document)
-            # One without a sentence takes memory, too.
-            sentences += max(1, len(document.sentences))
-            if sentences >= self.chunk_sentences:
-                yield chunk
-                chunk, sentences = [], 0
-        if chunk:
-            yield chunk
 
     def _spans(self, chunk: DocumentChunk, tags: NDArray[np.int64]) -> Iterator[Prediction]:
         first, last, kinds = (values.tolist() for values in spans_of(tags, chunk.ends, self._tag_set))

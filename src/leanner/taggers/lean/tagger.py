@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from leanner.taggers.errors import TaggerError
-from leanner.taggers.lean.parts import Network
-from leanner.taggers.lean.parts import Reading
+from leanner.taggers.lean.parts import Parts
+from leanner.taggers.lean.reading import Reading
 from leanner.taggers.lean.running import Runner
 from leanner.taggers.lean.support import reason_against
 from leanner.taggers.lean.support import reason_against_prefix
@@ -49,7 +49,7 @@ class LeanTagger(Runner):
             raise TaggerError(reason)
         super().__init__(
             Reading.of(model.embeddings, task_prompt(model)),
-            Network.of(model),
+            Parts.of_flair(model),
             tagger.tokenizer,
             tags=model.label_dictionary.get_items(),
             label_of=tagger.label_of,

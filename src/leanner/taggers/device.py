@@ -11,7 +11,7 @@ def usable(device: str | torch.device) -> torch.device:
     """Return the device.
 
     Raises:
-        TaggerError: It is a CUDA device, and torch can use none.
+        TaggerError: It is a CUDA device, and there is none.
     """
     place = torch.device(device)
     if place.type == "cuda" and not torch.cuda.is_available():
