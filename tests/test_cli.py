@@ -24,7 +24,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"leanner {version('leanner')}\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["corpora"], ["score"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [[], ["no-such-command"], ["corpora"], ["score"], ["export"], ["tag"]], ids=" ".join
+)
 def test_a_wrong_command_line_is_an_error_with_the_usage(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

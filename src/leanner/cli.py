@@ -9,8 +9,10 @@ from importlib.metadata import version
 
 from leanner import check_cli
 from leanner import corpora_cli
+from leanner import export_cli
 from leanner import score_cli
 from leanner import show_cli
+from leanner import tag_cli
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,8 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     check_cli.add_parser(subparsers)
     corpora_cli.add_parser(subparsers)
+    export_cli.add_parser(subparsers)
     score_cli.add_parser(subparsers)
     show_cli.add_parser(subparsers)
+    tag_cli.add_parser(subparsers)
     parsed = parser.parse_args(arguments)
     return int(parsed.run(parsed))
 

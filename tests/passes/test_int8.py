@@ -107,6 +107,33 @@ def test_the_kernels_agree(seed: int, sizes: tuple[int, int, int]) -> None:
     torch.testing.assert_close(packed(x), plain(x), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("packed", KERNELS)
+@settings(deadline=None)  # a kernel is compiled for each new shape
+@given(seed=SEEDS, sizes=SIZES, bits=st.sampled_from([8, 7]))
+def test_a_layer_of_the_stored_rows_is_the_same(
+    *, packed: bool, bias: bool, seed: int, sizes: tuple[int, int, int], bits: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    tokens, inputs, outputs = sizes
+    layer = Int8Linear(linear_of(inputs, outputs, generator, bias=bias), packed=packed, weight_bits=bits)
+    # Rows as a file has them, whatever layout the weights had.
+    again = Int8Linear.from_rows(
+        layer.weights().contiguous(), layer.scale, layer.bias, packed=packed, weight_bits=layer.weight_bits
+    )
+    x = torch.randn(tokens, inputs, generator=generator)
+    assert torch.equal(again(x), layer(x))
+    assert torch.equal(again.weights(), layer.weights())
+    assert (again.weight_bits, again.in_features, again.out_features) == (bits, inputs, outputs)
+
+
+def test_an_embedding_of_the_stored_rows_is_the_same() -> None:
+    embedding = Int8Embedding(nn.Embedding(7, 5))
+    again = Int8Embedding.from_rows(embedding.rows, embedding.scale)
+    assert torch.equal(again(torch.tensor([0, 6])), embedding(torch.tensor([0, 6])))
+    assert (again.num_embeddings, again.embedding_dim) == (7, 5)
+
+
 @pytest.mark.parametrize("packed", KERNELS)
 def test_no_kernel_is_the_reference_implementation(*, packed: bool) -> None:
     # oneDNN's multiplies number by number, over 100 times slower, and is taken silently where no other one fits.

@@ -123,6 +123,27 @@ def test_gelu_in_the_kernel_is_gelu_after_it(bits: int) -> None:
     torch.testing.assert_close(values, expected, rtol=0, atol=0.51 * made.scale + 1e-4)
 
 
+@pytest.mark.parametrize("made", [None, Affine(0.05, 3)])
+def test_a_layer_of_the_stored_rows_is_the_same(bits: int, made: Affine | None) -> None:
+    linear, x = layer_and_inputs(4)
+    smoothing = smoothing_of(x.amin(0), x.amax(0))
+    layer = StaticInt8Linear(
+        linear, Affine.covering(x.amin(0), x.amax(0), smoothing), smoothing=smoothing, made=made, weight_bits=bits
+    )
+    again = StaticInt8Linear.from_static_rows(
+        layer.weights().contiguous(),
+        layer.scale,
+        layer.bias,
+        given=layer.given,
+        smoothing=layer.smoothing,
+        made=layer.made,
+        weight_bits=layer.weight_bits,
+    )
+    assert torch.equal(again(x), layer(x))
+    assert torch.equal(again.quantize(x), layer.quantize(x))
+    assert torch.equal(again.weight, layer.weight)
+
+
 def test_an_input_outside_the_range_gets_its_end_and_uint8_is_taken_as_it_is(bits: int) -> None:
     linear, x = layer_and_inputs(3)
     affine = Affine.covering(torch.full((24,), -1.0), torch.full((24,), 1.0))

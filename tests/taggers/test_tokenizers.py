@@ -9,7 +9,7 @@ from hypothesis import example
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leanner.taggers.tokenizers import _TAKEN_OUT
+from leanner.taggers.splitters import TAKEN_OUT
 from leanner.taggers.tokenizers import FlairTokens
 from leanner.taggers.tokenizers import Words
 
@@ -27,7 +27,7 @@ TEXTS = st.text(
 def test_flair_takes_out_what_we_think_it_does() -> None:
     for code in range(sys.maxunicode + 1):
         character = chr(code)
-        assert (Sentence._handle_problem_characters(character) == "") == bool(_TAKEN_OUT.match(character)), hex(code)
+        assert (Sentence._handle_problem_characters(character) == "") == bool(TAKEN_OUT.match(character)), hex(code)
 
 
 @given(TEXTS)

@@ -14,7 +14,7 @@ from leanner.corpora.native import CorpusError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 
@@ -26,25 +26,30 @@ def open_bytes(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
-def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def raw_lines(path: Path) -> Generator[tuple[int, bytes], None, None]:
     r"""Yield ``(line number, line)``, 1-based, line ends included; only ``\n`` ends a line.
 
     Raises:
         CorpusError: The gzip stream is damaged. Every line before the damage was yielded.
     """
-    number = 0
     with open_bytes(path) as file:
-        try:
-            for number, line in enumerate(file, start=1):
-                yield number, line.removeprefix(_UTF8_MARK) if number == 1 else line
-        except (EOFError, zlib.error, gzip.BadGzipFile) as damage:
-            raise CorpusError(
-                path,
-                number + 1,
-                expected="a complete gzip file",
-                found=f"damage after {number} whole lines ({damage})",
-                advice="fetch the file again",
-            ) from damage
+        yield from stream_lines(file, path)
+
+
+def stream_lines(file: IO[bytes], path: Path) -> Generator[tuple[int, bytes], None, None]:
+    """Yield what :func:`raw_lines` does, of an open file that errors call ``path``."""
+    number = 0
+    try:
+        for number, line in enumerate(file, start=1):
+            yield number, line.removeprefix(_UTF8_MARK) if number == 1 else line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as damage:
+        raise CorpusError(
+            path,
+            number + 1,
+            expected="a complete gzip file",
+            found=f"damage after {number} whole lines ({damage})",
+            advice="fetch the file again",
+        ) from damage
 
 
 def decode(raw: bytes, path: Path, line: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -106,7 +107,47 @@ def read_pubtator(
             raise repeated(name, path, document.line)
         return document
 
-    return read_each(_blocks(path), build, bad, empty=nothing(path, "PubTator document"))
+    return read_each(_blocks(raw_lines(path)), build, bad, empty=nothing(path, "PubTator document"))
+
+
+@dataclass(frozen=True, slots=True)
+class TitledText:
+    """Title and abstract of a document.
+
+    Attributes:
+        name: Its id.
+        text: Title, one space, abstract.
+        title: Characters of the title.
+        line: Line at which it begins, 1-based.
+        size: Bytes of its lines.
+    """
+
+    name: str
+    text: str
+    title: int
+    line: int
+    size: int
+
+
+def read_titled_texts(lines: Iterable[tuple[int, bytes]], path: Path, bad: BadDocuments) -> Iterator[TitledText]:
+    """Read the texts of PubTator lines; mentions and relations are passed over, whatever is in them.
+
+    Args:
+        lines: With their numbers.
+        path: What errors call the file.
+        bad: Takes what is wrong.
+    """
+
+    def build(block: _Block) -> TitledText:
+        name, title, abstract = _texts(block, path)
+        for number, raw in block[2:]:
+            other = decode(raw.partition(b"\t")[0], path, number)
+            if other != name:
+                raise _other_id(name, other[:60], path, number)
+        size = sum(len(raw) + 1 for _, raw in block)
+        return TitledText(name, f"{title} {abstract}", len(title), block[0][0], size)
+
+    return read_each(_blocks(lines), build, bad)
 
 
 def native_labels(path: Path) -> Iterator[str]:
@@ -120,9 +161,9 @@ def native_labels(path: Path) -> Iterator[str]:
         return  # reading the documents meets the same damage and reports it
 
 
-def _blocks(path: Path) -> Iterator[_Block]:
+def _blocks(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Block]:
     block: _Block = []
-    for number, raw in raw_lines(path):
+    for number, raw in lines:
         line = raw.rstrip(b"\r\n")
         if line.strip():
             block.append((number, line))
@@ -136,6 +177,18 @@ def _blocks(path: Path) -> Iterator[_Block]:
 def _document(
     block: _Block, path: Path, dialect: Dialect, correct: Correction | None
 ) -> tuple[str, str, list[tuple[int, int]], list[Annotation]]:
+    name, title, abstract = _texts(block, path)
+    text = f"{title} {abstract}"
+    annotations = []
+    for number, raw in block[2:]:
+        annotation = _annotation(decode(raw, path, number), name, path, number, dialect)
+        if annotation is not None:
+            annotations.append(annotation if correct is None else correct(name, text, annotation))
+    return name, text, [(0, len(title)), (len(title) + 1, len(text))], annotations
+
+
+def _texts(block: _Block, path: Path) -> tuple[str, str, str]:
+    """Return id, title and abstract."""
     first, *_ = block
     name, title = _header(_TITLE, "|t|title", first, path)
     if len(block) == 1:
@@ -149,13 +202,7 @@ def _document(
     abstract_name, abstract = _header(_ABSTRACT, "|a|abstract", block[1], path)
     if abstract_name != name:
         raise _other_id(name, abstract_name, path, block[1][0])
-    text = f"{title} {abstract}"
-    annotations = []
-    for number, raw in block[2:]:
-        annotation = _annotation(decode(raw, path, number), name, path, number, dialect)
-        if annotation is not None:
-            annotations.append(annotation if correct is None else correct(name, text, annotation))
-    return name, text, [(0, len(title)), (len(title) + 1, len(text))], annotations
+    return name, title, abstract
 
 
 def _header(pattern: re.Pattern[str], what: str, numbered: tuple[int, bytes], path: Path) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import platform
 
 from collections.abc import Iterator
 from typing import Final
+from typing import Self
 
 import torch
 
@@ -53,26 +54,55 @@ class Int8Linear(nn.Module):
         weight_bits: One of ``WEIGHT_BITS``.
     """
 
+    largest: int
     scale: Tensor
     _rows: Tensor
     _zero_points: Tensor
 
     def __init__(self, linear: nn.Linear, *, packed: bool | None = None, weight_bits: int = 8) -> None:
         super().__init__()
-        self.in_features = linear.in_features
-        self.out_features = linear.out_features
-        self.largest = 2 ** (weight_bits - 1) - 1
         weight, scale = quantize_rows(linear.weight.detach().float(), weight_bits)
-        self.register_buffer("scale", scale.squeeze(-1))
         bias: Tensor | None = linear.bias
-        self.bias = None if bias is None else nn.Parameter(bias.detach().clone(), requires_grad=False)
-        on_onednn = has_onednn() and linear.weight.device.type == "cpu" if packed is None else packed
+        bias = None if bias is None else bias.detach().clone()
+        self._hold(weight, scale.squeeze(-1), bias, packed=packed, weight_bits=weight_bits)
+
+    @classmethod
+    def from_rows(
+        cls, rows: Tensor, scale: Tensor, bias: Tensor | None, *, packed: bool | None = None, weight_bits: int = 8
+    ) -> Self:
+        """Return the layer that stores these integers.
+
+        *Shapes:* ``rows`` ``(out_features, in_features)``, int8; ``scale`` and ``bias`` ``(out_features,)``.
+
+        Args:
+            rows: The weights as :meth:`weights` gives them.
+            scale: Of each row.
+            bias: Added to the products.
+            packed: As in the class.
+            weight_bits: Of a weight.
+        """
+        layer = cls.__new__(cls)
+        nn.Module.__init__(layer)
+        layer._hold(rows, scale, bias, packed=packed, weight_bits=weight_bits)  # noqa: SLF001 - its own
+        return layer
+
+    def _hold(self, rows: Tensor, scale: Tensor, bias: Tensor | None, *, packed: bool | None, weight_bits: int) -> None:
+        self.out_features, self.in_features = rows.shape
+        self.largest = 2 ** (weight_bits - 1) - 1
+        self.register_buffer("scale", scale)
+        self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+        on_onednn = has_onednn() and rows.device.type == "cpu" if packed is None else packed
         self._packed: Tensor | None = None
         if on_onednn:
-            self._packed = torch.ops.onednn.qlinear_prepack(weight, None)
+            self._packed = torch.ops.onednn.qlinear_prepack(rows, None)
             self.register_buffer("_zero_points", torch.zeros(self.out_features, dtype=torch.int32), persistent=False)
         else:
-            self.register_buffer("_rows", weight)
+            self.register_buffer("_rows", rows)
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of a weight."""
+        return self.largest.bit_length() + 1
 
     @property
     def weight(self) -> Tensor:
@@ -145,9 +175,22 @@ class Int8Embedding(nn.Module):
 
     def __init__(self, embedding: nn.Embedding) -> None:
         super().__init__()
-        self.num_embeddings = embedding.num_embeddings
-        self.embedding_dim = embedding.embedding_dim
         rows, scale = quantize_rows(embedding.weight.detach().float())
+        self._hold(rows, scale)
+
+    @classmethod
+    def from_rows(cls, rows: Tensor, scale: Tensor) -> Self:
+        """Return the embedding that stores these integers.
+
+        *Shapes:* ``rows`` ``(num_embeddings, embedding_dim)``, int8; ``scale`` ``(num_embeddings, 1)``.
+        """
+        embedding = cls.__new__(cls)
+        nn.Module.__init__(embedding)
+        embedding._hold(rows, scale)  # noqa: SLF001 - its own
+        return embedding
+
+    def _hold(self, rows: Tensor, scale: Tensor) -> None:
+        self.num_embeddings, self.embedding_dim = rows.shape
         self.register_buffer("rows", rows)
         self.register_buffer("scale", scale)
 

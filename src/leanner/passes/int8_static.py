@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from typing import Self
 
 import torch
 
 from torch import Tensor
 from torch import nn
-from transformers.activations import GELUActivation
 
 from leanner.passes.int8 import Int8Linear
 from leanner.passes.static import REACH
@@ -90,12 +90,32 @@ class StaticInt8Linear(Int8Linear):
         smooth.weight = nn.Parameter(linear.weight.detach() * even, requires_grad=False)
         smooth.bias = linear.bias
         super().__init__(smooth, packed=True, weight_bits=weight_bits)
+        self._give(given, even, made)
+
+    @classmethod
+    def from_static_rows(
+        cls,
+        rows: Tensor,
+        scale: Tensor,
+        bias: Tensor | None,
+        *,
+        given: Affine,
+        smoothing: Tensor,
+        made: Affine | None = None,
+        weight_bits: int = 8,
+    ) -> Self:
+        """Return the layer that stores these integers, as :meth:`Int8Linear.from_rows` does."""
+        layer = cls.from_rows(rows, scale, bias, packed=True, weight_bits=weight_bits)
+        layer._give(given, smoothing, made)  # noqa: SLF001 - its own
+        return layer
+
+    def _give(self, given: Affine, smoothing: Tensor, made: Affine | None) -> None:
         self.given = given
         self.made = made
-        self.register_buffer("smoothing", even)
-        self._steps = 1 / (given.scale * even)
+        self.register_buffer("smoothing", smoothing)
+        self._steps = 1 / (given.scale * smoothing)
         # A conversion cuts off what is behind the point: half a step more makes that rounding.
-        self._shift = torch.full_like(even, given.zero + 0.5)
+        self._shift = torch.full_like(smoothing, given.zero + 0.5)
 
     @property
     def weight(self) -> Tensor:
@@ -156,4 +176,7 @@ def _parent(model: nn.Module, name: str) -> nn.Module:
 
 
 def _applies_gelu(model: nn.Module, name: str) -> bool:
+    # Seconds that loading such layers need not wait for.
+    from transformers.activations import GELUActivation  # noqa: PLC0415
+
     return type(getattr(_parent(model, name), "intermediate_act_fn", None)) is GELUActivation

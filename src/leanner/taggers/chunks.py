@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 
 
 def document_chunks(documents: Iterable[Document], sentences: int) -> Iterator[list[Document]]:
-    """Yield whole documents, in order, with at least so many sentences at a time; the last ones may have fewer."""
+    """Yield whole documents, in order, with at least so many sentences at a time; the last ones may have fewer.
+
+    A document without a sentence counts as one: it takes memory, too.
+    """
     chunk: list[Document] = []
     held = 0
     for document in documents:
         chunk.append(document)
-        held += len(document.sentences)
+        held += max(1, len(document.sentences))
         if held >= sentences:
             yield chunk
             chunk, held = [], 0

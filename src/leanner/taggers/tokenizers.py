@@ -6,27 +6,22 @@ tokens. The offsets are therefore kept beside Flair's object, never read from it
 
 from __future__ import annotations
 
-import re
-import unicodedata
-
 from dataclasses import dataclass
 from dataclasses import field
-from typing import Final
 from typing import NamedTuple
 from typing import Protocol
 
 from flair.data import Sentence
 from flair.tokenization import SegtokTokenizer
+from flair.tokenization import SpaceTokenizer
 from flair.tokenization import Tokenizer
 
-from leanner.words import word_offsets
-
-
-# What Flair 0.15.1 takes out of a text: zero-width characters, line separators, and
-# the control characters that Windows-1252 does not use.
-_TAKEN_OUT: Final = re.compile("[\u200b\u200c\ufe0f\ufeff\u2028\u2029\x81\x8d\x8f\x90]")
-# Categories that BERT's normalizer removes, so that no sub-token is left.
-_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Mn"})
+from leanner.taggers.splitters import TAKEN_OUT
+from leanner.taggers.splitters import SegtokWords
+from leanner.taggers.splitters import SpacedWords
+from leanner.taggers.splitters import Splitter
+from leanner.taggers.splitters import SplitText
+from leanner.taggers.splitters import VisibleWords
 
 
 class Tokenized(NamedTuple):
@@ -36,45 +31,22 @@ class Tokenized(NamedTuple):
     offsets: list[tuple[int, int]]
 
 
-class SplitText(NamedTuple):
-    """The tokens of a sentence as texts, and the ``(start, end)`` characters of each, end exclusive."""
-
-    texts: list[str]
-    offsets: list[tuple[int, int]]
-
-
-class SentenceTokenizer(Protocol):
-    """Splits a text into tokens as the tagger was trained on."""
-
-    @property
-    def name(self) -> str:
-        """What the record calls it."""
-        ...
+class SentenceTokenizer(Splitter, Protocol):
+    """Splits a text into tokens as the tagger was trained on, for Flair and without it."""
 
     def __call__(self, text: str) -> Tokenized | None:
         """Return the tokens of ``text``, or ``None`` if it has none."""
         ...
 
-    def split(self, text: str) -> SplitText | None:
-        """Return the same tokens without Flair's objects."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Words(VisibleWords):
     """The words of :func:`leanner.words.word_offsets` that BERT can see."""
-
-    name: str = "leanner.words"
 
     def __call__(self, text: str) -> Tokenized | None:
         """Return the words of ``text``, or ``None`` if it has none."""
         words = self.split(text)
         return None if words is None else Tokenized(Sentence(words.texts), words.offsets)
-
-    def split(self, text: str) -> SplitText | None:
-        """Return the same words without Flair's objects."""
-        offsets = [(start, end) for start, end in word_offsets(text) if _is_visible(text[start:end])]
-        return SplitText([text[start:end] for start, end in offsets], offsets) if offsets else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +60,23 @@ class FlairTokens:
         """What the record calls it."""
         return f"flair.{self.tokenizer.name}"
 
+    @property
+    def splitter(self) -> Splitter | None:
+        """What finds the same tokens without Flair; ``None`` if nothing does."""
+        # A subclass may split otherwise.
+        if type(self.tokenizer) is SegtokTokenizer:
+            return SegtokWords(tuple(self.tokenizer.additional_split_characters or ()))
+        return SpacedWords() if type(self.tokenizer) is SpaceTokenizer else None
+
     def __call__(self, text: str) -> Tokenized | None:
         """Return the tokens of ``text``, or ``None`` if it has none."""
-        if not _TAKEN_OUT.sub("", text).strip():
+        if not TAKEN_OUT.sub("", text).strip():
             return None
         sentence = Sentence(text, use_tokenizer=self.tokenizer)
         if not sentence.tokens:
             return None
-        if _TAKEN_OUT.search(text):
-            kept = [index for index, character in enumerate(text) if not _TAKEN_OUT.match(character)]
+        if TAKEN_OUT.search(text):
+            kept = [index for index, character in enumerate(text) if not TAKEN_OUT.match(character)]
             offsets = [(kept[token.start_position], kept[token.end_position - 1] + 1) for token in sentence.tokens]
         else:
             offsets = [(token.start_position, token.end_position) for token in sentence.tokens]
@@ -104,9 +84,7 @@ class FlairTokens:
 
     def split(self, text: str) -> SplitText | None:
         """Return the same tokens without Flair's objects."""
+        if self.splitter is not None:
+            return self.splitter.split(text)
         tokenized = self(text)
         return None if tokenized is None else SplitText([t.text for t in tokenized.sentence.tokens], tokenized.offsets)
-
-
-def _is_visible(word: str) -> bool:
-    return word.isascii() or any(unicodedata.category(c) not in _INVISIBLE and c != "\ufffd" for c in word)

@@ -12,6 +12,7 @@ from flair.data import Sentence
 from leanner.taggers.lean.deciding import Decider
 from leanner.taggers.lean.encoding import WordEncoder
 from leanner.taggers.lean.parts import Parts
+from leanner.taggers.lean.reading import Reading
 from leanner.taggers.load import load_model
 from leanner.taggers.rows import Chunk
 
@@ -25,7 +26,7 @@ def model(shaped_file: Path) -> Any:  # noqa: ANN401 - Flair's
 
 
 def test_tags_and_probabilities_are_those_of_flairs_head(model: Any) -> None:  # noqa: ANN401
-    encode = WordEncoder(model.embeddings, ["genes"])
+    encode = WordEncoder(Reading.of(model.embeddings, ["genes"]))
     decided = Decider(Parts.of_flair(model), batch_tokens=40)(encode.encode(encode.in_order(list(TEXTS))))
     with torch.inference_mode():
         sentences = [Sentence(["genes", *words]) for words in TEXTS]

@@ -8,6 +8,7 @@ import pytest
 from flair.data import Sentence as FlairSentence
 
 from leanner.taggers.lean.encoding import Encoder
+from leanner.taggers.lean.reading import Reading
 from leanner.taggers.load import load_tagger
 from leanner.taggers.tokenizers import Words
 from leanner.types import Document
@@ -52,30 +53,30 @@ def test_flair_makes_the_same_rows(
 ) -> None:
     embeddings.context_length, embeddings.use_context_separator = context, separator
     expected, _ = flair_rows(embeddings, texts)
-    chunk = Encoder(embeddings, PROMPT, Words())([document(*texts)])
+    chunk = Encoder(Reading.of(embeddings, PROMPT), Words())([document(*texts)])
     assert [row.ids.tolist() for row in chunk.rows] == expected
 
 
 def test_context_ends_with_the_document(embeddings: Any) -> None:  # noqa: ANN401
-    encode = Encoder(embeddings, PROMPT, Words())
+    encode = Encoder(Reading.of(embeddings, PROMPT), Words())
     alone = encode([document(*SHORT)])
     among = encode([document("Mouse."), document(*SHORT), document("Rat.")])
     assert [row.ids.tolist() for row in among.rows[1:-1]] == [row.ids.tolist() for row in alone.rows]
 
 
 def test_a_word_has_one_position_or_all_of_its_own(embeddings: Any) -> None:  # noqa: ANN401
-    first = Encoder(embeddings, PROMPT, Words())([document(*LONG)])
+    first = Encoder(Reading.of(embeddings, PROMPT), Words())([document(*LONG)])
     numbers = [number for row in first.rows for number in row.words.tolist()]
     assert numbers == sorted(set(numbers))
     assert len(numbers) == int(first.ends[-1])
     embeddings.subtoken_pooling = "mean"
-    every = Encoder(embeddings, PROMPT, Words())([document(*LONG)])
+    every = Encoder(Reading.of(embeddings, PROMPT), Words())([document(*LONG)])
     numbers = [number for row in every.rows for number in row.words.tolist()]
     assert numbers == sorted(numbers)
     assert len(set(numbers)) == int(first.ends[-1]) < len(numbers)
 
 
 def test_offsets_are_those_of_the_words(embeddings: Any) -> None:  # noqa: ANN401
-    chunk = Encoder(embeddings, PROMPT, Words())([document("p53, ok", " "), document()])
+    chunk = Encoder(Reading.of(embeddings, PROMPT), Words())([document("p53, ok", " "), document()])
     assert chunk.offsets == [[[(0, 3), (3, 4), (5, 7)], None], []]
     assert chunk.ends.tolist() == [7]

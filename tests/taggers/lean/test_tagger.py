@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from leanner.passes.quantization import Int8Dynamic
 from leanner.taggers.errors import TaggerError
 from leanner.taggers.flair import FlairTagger
 from leanner.taggers.lean.tagger import LeanTagger
-from leanner.taggers.lean.tagger import one_ahead
 from leanner.taggers.load import load_tagger
 from leanner.taggers.tokenizers import Words
 from leanner.types import Document
@@ -173,25 +171,3 @@ def test_without_a_common_prefix_none_is_cached(shaped_file: Path) -> None:
 def test_a_budget_of_nothing_is_refused(shaped_file: Path) -> None:
     with pytest.raises(ValueError, match="expected at least one sub-token a batch"):
         LeanTagger(shaped(shaped_file), batch_tokens=0)
-
-
-def test_a_single_one_is_made_without_a_thread() -> None:
-    names = list(one_ahead(["only"], lambda _: threading.current_thread().name))
-    assert names == [threading.current_thread().name]
-    assert list(one_ahead([], str)) == []
-
-
-def test_one_is_made_ahead_and_an_error_is_not_lost() -> None:
-    second = threading.Event()
-
-    def make(number: int) -> int:
-        if number == 2:
-            second.set()
-        return 10 // number
-
-    results = one_ahead([5, 2, 0, 1], make)
-    assert next(results) == 2
-    assert second.wait(timeout=30)
-    assert next(results) == 5
-    with pytest.raises(ZeroDivisionError):
-        next(results)

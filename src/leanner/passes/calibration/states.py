@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from leanner.passes.protocol import NotRunnable
 from leanner.taggers.lean.batches import token_batches
 from leanner.taggers.lean.encoding import Encoder
+from leanner.taggers.lean.reading import Reading
 from leanner.taggers.lean.support import reason_against
 from leanner.taggers.lean.support import task_prompt
 
@@ -38,7 +39,7 @@ def hidden_states(
     if (reason := reason_against(model)) is not None:
         raise NotRunnable(reason)
     encoder = model.embeddings.model
-    rows = Encoder(model.embeddings, task_prompt(model), tagger.tokenizer)(documents).rows
+    rows = Encoder(Reading.of(model.embeddings, task_prompt(model)), tagger.tokenizer)(documents).rows
     for batch in token_batches([len(row.ids) for row in rows], batch_tokens):
         ids = [torch.from_numpy(rows[number].ids).to(tagger.device) for number in batch]
         mask = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True)

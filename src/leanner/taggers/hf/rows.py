@@ -24,6 +24,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from leanner.taggers.rows import DocumentChunk
 from leanner.taggers.rows import Row
+from leanner.taggers.subtokens import read_in_windows
 
 
 if TYPE_CHECKING:
@@ -93,9 +94,7 @@ class TextEncoder:
         return DocumentChunk(rows, np.array(ends, dtype=np.int64), offsets)
 
     def _encode(self, texts: list[str]) -> list[Any]:
-        # Whoever shares the tokenizer may have set both.
-        self.subtokens.no_padding()
-        self.subtokens.enable_truncation(self.longest, stride=self.overlap)
+        read_in_windows(self.subtokens, self.longest, self.overlap)
         encodings: list[Any] = self.subtokens.encode_batch(texts)
         return encodings
 

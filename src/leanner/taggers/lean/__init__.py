@@ -2,5 +2,5 @@
 
 texts ─▶ encoding: sub-tokens ─▶ deciding: tags (batches ─▶ bert: hidden states, viterbi) ─▶ decoding: spans
 
-``tagger`` takes leanner's documents, ``predict`` Flair's sentences.
+``running`` does so by the parts of a tagger, which ``tagger`` takes from Flair; ``predict`` takes Flair's sentences.
 """

@@ -80,13 +80,13 @@ class Decider:
             return self._choose(self._parts.head(states), chunk.ends)
 
     def _choose(self, scores: torch.Tensor, ends: NDArray[np.int64]) -> Decisions:
-        if self._parts.crf is None:
+        crf = self._parts.crf
+        if crf is None:
             # The largest probability, not the largest score: two of them can round to one.
             chosen: Any = (scores.float() if self._parts.in_float32 else scores).softmax(-1).max(-1)
             return Decisions(chosen.indices.cpu().numpy(), chosen.values.cpu().double().numpy())
         # Prompt words are words of the sentence to Flair's CRF, too.
-        crf, borders = self._parts.crf
-        tags = best_tags(scores, ends, crf.transitions, start=borders.start_tag, stop=borders.stop_tag)
+        tags = best_tags(scores, ends, crf.scores, start=crf.start, stop=crf.stop)
         return Decisions(tags.cpu().numpy(), None)
 
     def _run(self, rows: Sequence[Row], states: torch.Tensor, prefix: CachedPrefix | None) -> None:

@@ -18,17 +18,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flair.embeddings.transformer import SENTENCE_BOUNDARY_TAG
-
 from leanner.taggers.rows import Chunk
 from leanner.taggers.rows import DocumentChunk
 from leanner.taggers.rows import Row
+from leanner.taggers.subtokens import read_whole
 
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from leanner.taggers.tokenizers import SentenceTokenizer
+    from leanner.taggers.lean.reading import Reading
+    from leanner.taggers.splitters import Splitter
     from leanner.types import Document
 
 
@@ -44,19 +44,18 @@ class WordEncoder:
     """Makes rows of words.
 
     Args:
-        embeddings: Flair's ``TransformerWordEmbeddings``.
-        prompt: Words before each sentence.
+        reading: How the tagger has them.
     """
 
-    def __init__(self, embeddings: Any, prompt: Sequence[str]) -> None:  # noqa: ANN401 - Flair's
-        self.prompt: Final = list(prompt)
-        self.subtokens: Final = embeddings.tokenizer.backend_tokenizer
-        self.context: Final = int(embeddings.context_length)
-        self.separator: Final = [SENTENCE_BOUNDARY_TAG] if self.context and embeddings.use_context_separator else []
-        self.every_subtoken: Final = embeddings.subtoken_pooling == "mean"
-        self.longest: Final = int(embeddings.tokenizer.model_max_length) if embeddings.truncate else None
-        self.stride: Final = int(embeddings.stride)
-        self.windows: Final = bool(embeddings.allow_long_sentences)
+    def __init__(self, reading: Reading) -> None:
+        self.prompt: Final = list(reading.prompt)
+        self.subtokens: Final = reading.subtokens
+        self.context: Final = reading.context
+        self.separator: Final = [] if reading.separator is None else [reading.separator]
+        self.every_subtoken: Final = reading.pooling == "mean"
+        self.longest: Final = reading.longest
+        self.stride: Final = reading.stride
+        self.windows: Final = reading.windows
 
     def encode(self, sentences: Iterable[InContext]) -> Chunk:
         """Return the rows of ``sentences``, each of which has a word."""
@@ -95,9 +94,7 @@ class WordEncoder:
         return np.array(encoding.ids[:-1], dtype=np.int64)
 
     def _encode(self, inputs: list[list[str]]) -> list[Any]:
-        # Flair, which may share it, sets both at every call.
-        self.subtokens.no_truncation()
-        self.subtokens.no_padding()
+        read_whole(self.subtokens)
         encodings: list[Any] = self.subtokens.encode_batch(inputs, is_pretokenized=True)
         return encodings
 
@@ -137,14 +134,13 @@ class Encoder(WordEncoder):
     """Tokenizes documents for one model.
 
     Args:
-        embeddings: Flair's ``TransformerWordEmbeddings``.
-        prompt: Words before each sentence.
-        tokenizer: Splits a sentence into words.
+        reading: How the tagger has words.
+        splitter: Splits a sentence into words.
     """
 
-    def __init__(self, embeddings: Any, prompt: Sequence[str], tokenizer: SentenceTokenizer) -> None:  # noqa: ANN401 - Flair's
-        super().__init__(embeddings, prompt)
-        self.words: Final = tokenizer
+    def __init__(self, reading: Reading, splitter: Splitter) -> None:
+        super().__init__(reading)
+        self.words: Final = splitter
 
     def __call__(self, documents: Sequence[Document]) -> DocumentChunk:
         """Return the rows of ``documents``; a sentence has neighbours in its own document only."""

@@ -1,4 +1,4 @@
-"""What a tagger computes with, whichever library it is of."""
+"""What a tagger computes with, whoever loaded it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,23 @@ from typing import Self
 
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch import nn
-    from transformers import BertModel
+
+
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """A linear-chain CRF.
+
+    Attributes:
+        scores: Of pairs of neighbours, ``(tags, tags)``, ``[to, from]``.
+        start: Number of the tag before a sentence.
+        stop: Number of the tag after it.
+    """
+
+    scores: Tensor
+    start: int
+    stop: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,24 +33,27 @@ class Parts:
     """Encoder and head of a tagger; they are shared, not copied.
 
     Attributes:
-        encoder: From sub-tokens to hidden states.
+        encoder: A ``BertModel``, or what has its layers under its names.
         head: From the hidden states of words to the scores of tags.
         mean: Whether a word's state is the mean of those of its sub-tokens, else that of the first.
         in_float32: Whether probabilities are float32, whatever the scores are.
-        crf: Flair's, with its Viterbi decoder; ``None`` without.
+        crf: What decides together with the scores, if anything.
     """
 
-    encoder: BertModel
+    encoder: Any
     head: nn.Module
     mean: bool = False
     in_float32: bool = False
-    crf: tuple[Any, Any] | None = None
+    crf: Transitions | None = None
 
     @classmethod
     def of_flair(cls, model: Any) -> Self:  # noqa: ANN401 - Flair's
         """Return those of a ``SequenceTagger``."""
         embeddings = model.embeddings
-        crf = (model.crf, model.viterbi_decoder) if model.use_crf else None
+        crf = None
+        if model.use_crf:
+            borders = model.viterbi_decoder
+            crf = Transitions(model.crf.transitions, int(borders.start_tag), int(borders.stop_tag))
         return cls(embeddings.model, model.linear, mean=embeddings.subtoken_pooling == "mean", crf=crf)
 
     @classmethod

@@ -33,9 +33,10 @@ from leanner.taggers.lean.decoding import spans_of
 from leanner.taggers.lean.encoding import InContext
 from leanner.taggers.lean.encoding import WordEncoder
 from leanner.taggers.lean.parts import Parts
+from leanner.taggers.lean.reading import Reading
+from leanner.taggers.lean.running import one_ahead
 from leanner.taggers.lean.support import reason_against
 from leanner.taggers.lean.support import task_prompt
-from leanner.taggers.lean.tagger import one_ahead
 from leanner.taggers.load import load_model
 
 
@@ -111,7 +112,7 @@ class LeanPredictor:
         self.chunk_sentences: Final = chunk_sentences
         embeddings: Any = model.embeddings
         self._boundaries: Final = bool(embeddings.respect_document_boundaries)
-        self._encoder: Final = WordEncoder(embeddings, task_prompt(model))
+        self._encoder: Final = WordEncoder(Reading.of(embeddings, task_prompt(model)))
         self._decide: Final = Decider(Parts.of_flair(model), batch_tokens)
         self._tags: Final = TagSet.of(model.label_dictionary.get_items())
 

@@ -14,8 +14,8 @@ from leanner.taggers.hf.spans import predictions
 from leanner.taggers.lean.batches import check_limits
 from leanner.taggers.lean.deciding import Decider
 from leanner.taggers.lean.parts import Parts
+from leanner.taggers.lean.running import one_ahead
 from leanner.taggers.lean.support import reason_against_classifier
-from leanner.taggers.lean.tagger import one_ahead
 
 
 if TYPE_CHECKING:

@@ -1,0 +1,168 @@
+"""An exported tagger: texts in, spans out, without Flair and without what it was exported from."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Self
+from typing import cast
+
+from tokenizers import Tokenizer as Subtokens
+
+from leanner.export.layers import Kind
+from leanner.export.loading import TRANSITIONS
+from leanner.export.loading import load_manifest
+from leanner.export.loading import load_model
+from leanner.export.manifest import SUBTOKENS
+from leanner.export.manifest import WEIGHTS
+from leanner.export.splitting import document_of
+from leanner.export.splitting import spans_in_text
+from leanner.export.splitting import splitter_of
+from leanner.passes.int8 import exact_weight_bits
+from leanner.passes.int8 import has_onednn
+from leanner.passes.precision import multiplies_bfloat16
+from leanner.passes.static import NO_ONEDNN
+from leanner.taggers.device import usable
+from leanner.taggers.errors import TaggerError
+from leanner.taggers.lean.parts import Parts
+from leanner.taggers.lean.parts import Transitions
+from leanner.taggers.lean.reading import Pooling
+from leanner.taggers.lean.reading import Reading
+from leanner.taggers.lean.running import Runner
+
+
+if TYPE_CHECKING:
+    import torch
+
+    from torch import nn
+
+    from leanner.export.manifest import Input
+    from leanner.export.manifest import Manifest
+    from leanner.types import Document
+    from leanner.types import Label
+    from leanner.types import Span
+
+
+class Lean(Runner):
+    """A tagger as ``leanner export`` wrote it; :meth:`load` makes it.
+
+    It is a :class:`~leanner.taggers.protocol.Tagger`, so that it can be measured like others.
+
+    Attributes:
+        name: What the user called the tagger that was exported.
+        labels: The labels that it can give.
+        weights_sha256: Digest of that tagger's weights, before any pass.
+        model: Encoder and head.
+        doubts: What this machine makes worse than the one where the tagger was measured.
+        quality: What a reader of its results must know, doubts included.
+        manifest: What the export says of itself.
+        sha256: Digest of the export: two with the same digest give the same spans on the same machine.
+    """
+
+    def __init__(self, manifest: Manifest, model: nn.Module, subtokens: Subtokens, sha256: str) -> None:
+        super().__init__(
+            _reading(manifest.input, subtokens),
+            _parts(manifest, model),
+            splitter_of(manifest.input.words),
+            tags=manifest.output.tags,
+            label_of=manifest.output.labels,
+            batch_tokens=manifest.runtime.batch_tokens,
+            chunk_sentences=manifest.runtime.chunk_sentences,
+            prefix_caching=manifest.runtime.prefix_caching,
+        )
+        self.model = model
+        self.manifest = manifest
+        self.sha256 = sha256
+        self.name = manifest.tagger.name
+        self.labels: frozenset[Label] = frozenset(manifest.output.labels.values())
+        self.weights_sha256 = manifest.tagger.weights_sha256
+        self.doubts = list(_doubts(manifest, self.device))
+        self.quality = [*(f"where it was exported: {text}" for text in manifest.quality), *self.doubts]
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Self:
+        """Return the tagger in ``folder``, as ``leanner export`` wrote it. No code in it is run.
+
+        Args:
+            folder: Its files.
+            device: Where to put it. Layers of static int8 are for x86 CPUs.
+
+        Raises:
+            TaggerError: A file is missing, damaged or of another version, or the device cannot run the tagger.
+        """
+        place, folder = usable(device), Path(folder)
+        manifest, sha256 = load_manifest(folder)
+        if any(layer.kind is Kind.INT8_STATIC for layer in manifest.layers.values()) and (
+            place.type != "cpu" or not has_onednn()
+        ):
+            raise TaggerError(f"{folder}: {NO_ONEDNN}; found {place}; export a configuration without static int8")
+        subtokens = Subtokens.from_file(str(folder / SUBTOKENS))
+        return cls(manifest, load_model(manifest, folder / WEIGHTS, place), subtokens, sha256)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    def tag_texts(self, texts: Iterable[str]) -> Iterator[tuple[Span, ...]]:
+        """Yield the spans of each text, in order, offsets in characters of the text.
+
+        Texts are split into sentences as the corpora's are. Neighbours of a sentence are those of its own
+        text. Some texts are read ahead.
+        """
+        documents = (document_of(text) for text in texts)
+        for _, spans in self.tag_documents(documents):
+            yield spans
+
+    def tag_documents(self, documents: Iterable[Document]) -> Iterator[tuple[Document, tuple[Span, ...]]]:
+        """Yield each document with its spans, in order, offsets in characters of the document's text."""
+        ahead: deque[Document] = deque()
+
+        def noted() -> Iterator[Document]:
+            for document in documents:
+                ahead.append(document)
+                yield document
+
+        for prediction in self.tag(noted()):
+            document = ahead.popleft()
+            yield document, tuple(spans_in_text(document, prediction))
+
+
+def _parts(manifest: Manifest, model: nn.Module) -> Parts:
+    crf = manifest.output.crf
+    return Parts(
+        model.get_submodule("encoder"),
+        model.get_submodule("head"),
+        mean=manifest.input.pooling == "mean",
+        crf=None if crf is None else Transitions(model.get_buffer(TRANSITIONS), crf.start, crf.stop),
+    )
+
+
+def _reading(given: Input, subtokens: Subtokens) -> Reading:
+    return Reading(
+        subtokens=subtokens,
+        prompt=given.prompt,
+        context=given.context,
+        separator=given.separator,
+        pooling=cast("Pooling", given.pooling),
+        longest=given.longest,
+        stride=given.stride,
+        windows=given.windows,
+    )
+
+
+def _doubts(manifest: Manifest, device: torch.device) -> Iterator[str]:
+    """Yield what this machine makes worse than the one where the tagger was measured."""
+    bits = max((layer.weight_bits or 0 for layer in manifest.layers.values()), default=0)
+    if bits and (exact_weight_bits(device) or 0) < bits:
+        yield (
+            f"int8 products of {bits}-bit weights saturate on this CPU, which has no VNNI: F1 can be lower than where "
+            "it was measured; export it again on this machine, which gives weights of fewer bits"
+        )
+    if device.type == "cpu" and manifest.dtype == "bfloat16" and not multiplies_bfloat16():
+        yield "this CPU has no instructions for bfloat16: torch computes it about a hundred times slower than float32"
+    if device.type == "cpu" and manifest.dtype == "float16":
+        yield "CPUs have no fast float16: it is slower than float32, and was measured on CUDA"

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import re
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leanner.cli import main
+from leanner.export.lean import Lean
+from leanner.passes.calibration import text
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _short_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = text.calibration_text(2)
+    monkeypatch.setattr("leanner.export.write.calibration_text", lambda: few)
+
+
+def test_it_writes_what_can_be_loaded(shaped_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    arguments = ["export", "--tagger", str(shaped_file), "--configuration", "lean-int8", str(out)]
+    assert main(arguments) == 0
+    output = capsys.readouterr()
+    assert output.out.startswith(f"{out}: {shaped_file} in lean-int8, ")
+    assert output.err == ""
+    lean = Lean.load(out)
+    assert (lean.name, lean.manifest.configuration) == (str(shaped_file), "lean-int8")
+
+    assert main(arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"leanner export: expected an empty folder or none at {out}, found an export")
+    assert main([*arguments, "--force"]) == 0
+
+
+def test_what_differs_from_the_measured_case_is_said(
+    shaped_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--tagger", str(shaped_file), "--configuration", "fp32", str(tmp_path / "out")]
+    assert main(["export", *arguments]) == 0
+    assert "fp32 was measured in Flair, this is the lean runtime" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("configuration", "tagger", "message"),
+    [
+        ("int9", "bundled", "--configuration: expected one of fp32, bf16, .*, found 'int9'"),
+        ("lean", "nothing.pt", "found no file 'nothing.pt'"),
+        ("lean-fp16", "bundled", "lean-fp16 cannot run here: float16 needs CUDA, found cpu"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], configuration: str, tagger: str, message: str
+) -> None:
+    assert main(["export", "--tagger", tagger, "--configuration", configuration, str(tmp_path / "out")]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    (line,) = output.err.splitlines()
+    assert re.search(message, line)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written(shaped_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    arguments = ["--tagger", str(shaped_file), "--configuration", "lean", str(tmp_path / "file" / "out")]
+    assert main(["export", *arguments]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
