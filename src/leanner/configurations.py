@@ -15,6 +15,7 @@ from leanner.passes.pruning.depth import LayerPruning
 from leanner.passes.pruning.ffn import FfnPruning
 from leanner.passes.pruning.heads import HeadPruning
 from leanner.passes.pruning.magnitude import MagnitudePruning
+from leanner.passes.pruning.movement import MovementPruning
 from leanner.passes.pruning.second_order import SecondOrderPruning
 from leanner.passes.pruning.wanda import WandaPruning
 from leanner.passes.quantization import Int8Dynamic
@@ -78,6 +79,7 @@ _SOME_ZEROS: Final = Bound(2.5, 4.0, "a third of the weights can go before the l
 _MADE_UP_FOR: Final = "what stays makes up for what goes as far as the layer's own inputs tell"
 _BREAKS: Final = "magnitude pruning without retraining loses over 10 points from about half of the weights on"
 _RANKED: Final = "nothing makes up for what goes, and how far a better ranking carries depends on the tagger"
+_SIGNED: Final = "without training in between, the weights with the lowest scores are not small ones"
 _STEEP: Final = "without retraining the loss turns steep somewhere above half of the weights"
 _LEVEL: Final = "neurons that hardly vary: their mean stands for the most of them"
 _TOLD: Final = "what stays tells most of what goes, as far as the calibration text shows"
@@ -150,6 +152,7 @@ CONFIGURATIONS: Final = (
     *_pruned("magnitude", MagnitudePruning, _BOUNDS, _BREAKS, 10, 30, 50),
     *_pruned("magnitude-layer", partial(MagnitudePruning, scope="layer"), _BOUNDS, _BREAKS),
     *_pruned("wanda", WandaPruning, dict.fromkeys(_BOUNDS), _RANKED),
+    *_pruned("movement", MovementPruning, dict.fromkeys(_BOUNDS), _SIGNED),
     *_pruned("second-order", SecondOrderPruning, _COMPENSATED, _STEEP, 50),
     *_pruned("ffn", partial(FfnPruning, scope="layer"), _FLAP, _NEURONS),
     *_pruned("ffn-global", FfnPruning, {25: None}, _COMPETING),

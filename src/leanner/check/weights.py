@@ -27,11 +27,19 @@ _BUNDLED: Final = "bundled"
 _BYTES: Final = {"float64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "bool": 1}
 #: Passes that leave as many numbers as there were; others add scales.
 _KEEPING: Final = frozenset(
-    {"bf16", "fp16", "magnitude-pruning", "wanda-pruning", "second-order-pruning", "lean-runtime"}
+    {
+        "bf16",
+        "fp16",
+        "lean-runtime",
+        "magnitude-pruning",
+        "movement-pruning",
+        "second-order-pruning",
+        "wanda-pruning",
+    }
 )
 #: Passes after which there are fewer.
 _REMOVING: Final = frozenset({"ffn-pruning", "head-pruning", "layer-pruning"})
-_PRUNING: Final = frozenset({"magnitude-pruning", "wanda-pruning", "second-order-pruning"})
+_PRUNING: Final = frozenset({"magnitude-pruning", "movement-pruning", "second-order-pruning", "wanda-pruning"})
 #: How far the share of zeros that are there may lie from that asked for: small weights become zero as int8, too.
 _ZEROS: Final = 0.01
 #: The same where what pruning left is int8.

@@ -105,6 +105,11 @@ class FlairTagger:
         return int(getattr(self._flair.embeddings, "context_length", 0))
 
     @property
+    def entity_types(self) -> frozenset[str]:
+        """The types that the model tags, as it names them, also those of no label."""
+        return entity_types(self._flair)
+
+    @property
     def missing_labels(self) -> tuple[Label, ...]:
         """The labels that this tagger cannot give."""
         return tuple(label for label in Label if label not in self.labels)
@@ -143,7 +148,7 @@ class FlairTagger:
         # One document may be longer than a chunk. Its sentences know their neighbours already.
         pieces = max(1, len(given) // self.chunk_sentences)
         borders = [len(given) * piece // pieces for piece in range(pieces + 1)]
-        with _flair_on(self.device):
+        with flair_on(self.device):
             for start, end in pairwise(borders):
                 self._flair.predict(given[start:end], mini_batch_size=self.mini_batch_size, label_name=_LAYER)
         for prepared in chunk:
@@ -189,8 +194,8 @@ def quiet_flair(level: int = logging.WARNING) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _flair_on(device: torch.device) -> Iterator[None]:
-    # Flair makes its tensors on one device for the whole process.
+def flair_on(device: torch.device) -> Iterator[None]:
+    """Have Flair make its tensors on ``device``: it knows one for the whole process."""
     before = flair.device
     flair.device = device
     try:
