@@ -13,6 +13,7 @@ from leanner.passes.calibration.gradients import loss_gradients
 from leanner.passes.calibration.text import calibration_text
 from leanner.passes.protocol import Particular
 from leanner.passes.protocol import WrongOrder
+from leanner.passes.pruning.movement import NOT_FLAIR
 from leanner.passes.pruning.movement import MovementPruning
 from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
@@ -66,7 +67,7 @@ def test_wrong_order_and_wrong_share(shaped_file: Path) -> None:
     leaner = MovementPruning(0.5, articles=1)
     assert leaner.describe() == {"name": "movement-pruning", "sparsity": 0.5, "articles": 1}
     assert isinstance(leaner, Particular)
-    assert leaner.refusals("cpu", None) == ()
+    assert leaner.refusals("cpu", None) == (NOT_FLAIR,)
     with pytest.raises(ValueError, match="expected 0 <= sparsity < 1, found 1"):
         MovementPruning(1.0)
     for quantized, layer in ((Int8Dynamic(), "Int8Linear"), (Int8Static(articles=1), "StaticInt8Linear")):
