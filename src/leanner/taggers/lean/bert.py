@@ -38,7 +38,7 @@ class CachedPrefix:
     """Positions that rows begin with, computed once.
 
     Attributes:
-        keys: Of each layer, ``(heads, length, size)``; layers may differ in heads.
+        keys: Of each layer, ``(length, width)``, the heads beside each other; layers may differ in heads.
         values: The same.
         hidden: States of the last layer, ``(length, hidden)``.
     """
@@ -106,9 +106,8 @@ class PackedBert:
         keys, values = [], []
         for layer in self._layers:
             attention = layer.attention.self
-            heads = attention.num_attention_heads
-            keys.append(attention.key(hidden).view(len(ids), heads, -1).transpose(0, 1))
-            values.append(attention.value(hidden).view(len(ids), heads, -1).transpose(0, 1))
+            keys.append(attention.key(hidden))
+            values.append(attention.value(hidden))
             hidden = _finish(layer, self._attend(attention, hidden, runs, None), hidden)
         return CachedPrefix(tuple(keys), tuple(values), hidden)
 
@@ -117,8 +116,8 @@ class PackedBert:
             [torch.arange(begin, begin + length, device=ids.device).repeat(rows) for rows, length in runs]
         )
         table = self._embeddings
-        embedded = table.word_embeddings(ids) + table.token_type_embeddings(torch.zeros_like(ids))
-        embedded = embedded + table.position_embeddings(positions)
+        embedded = table.word_embeddings(ids).add_(table.token_type_embeddings(torch.zeros_like(ids[:1])))
+        embedded = embedded.add_(table.position_embeddings(positions))
         result: Tensor = table.LayerNorm(embedded)
         return result
 
@@ -137,12 +136,14 @@ class PackedBert:
         begin = 0
         for rows, length in runs:
             end = begin + rows * length
-            queries, keys, values = (
-                part[begin:end].view(rows, length, heads, -1).transpose(1, 2) for part in (query, key, value)
-            )
+            parts = [part[begin:end].view(rows, length, -1) for part in (query, key, value)]
             if before is not None:
-                keys = torch.cat((before[0].expand(rows, -1, -1, -1), keys), 2)
-                values = torch.cat((before[1].expand(rows, -1, -1, -1), values), 2)
+                # Whole rows are copied at once; heads apart would be copied one by one.
+                parts[1:] = [
+                    torch.cat((held.expand(rows, -1, -1), part), 1)
+                    for held, part in zip(before, parts[1:], strict=True)
+                ]
+            queries, keys, values = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in parts)
             attended = nn.functional.scaled_dot_product_attention(queries, keys, values)
             result[begin:end] = attended.transpose(1, 2).reshape(end - begin, -1)
             begin = end

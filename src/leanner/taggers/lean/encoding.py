@@ -12,16 +12,15 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from typing import Any
 from typing import Final
 from typing import NamedTuple
 
 import numpy as np
 
+from leanner.taggers.lean.pieces import Pieces
 from leanner.taggers.rows import Chunk
 from leanner.taggers.rows import DocumentChunk
 from leanner.taggers.rows import Row
-from leanner.taggers.subtokens import read_whole
 
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class WordEncoder:
 
     def __init__(self, reading: Reading) -> None:
         self.prompt: Final = list(reading.prompt)
-        self.subtokens: Final = reading.subtokens
+        self._pieces: Final = Pieces(reading.subtokens)
         self.context: Final = reading.context
         self.separator: Final = [] if reading.separator is None else [reading.separator]
         self.every_subtoken: Final = reading.pooling == "mean"
@@ -67,10 +66,10 @@ class WordEncoder:
             spans.append((first, first + len(text)))
         ends = np.cumsum([last - first for first, last in spans], dtype=np.int64)
         rows: list[Row] = []
-        for encoding, (first, last), end in zip(self._encode(inputs), spans, ends.tolist(), strict=True):
+        pieces = self._pieces.rows(inputs)
+        for (ids, words), (first, last), end in zip(pieces, spans, ends.tolist(), strict=True):
             # A word without a number of its own stands outside the sentence.
-            numbers = [-1 if w is None or not first <= w < last else end - last + w for w in encoding.word_ids]
-            rows.extend(self._rows(np.array(encoding.ids, dtype=np.int64), np.array(numbers, dtype=np.int64)))
+            rows.extend(self._rows(ids, np.where((first <= words) & (words < last), end - last + words, -1)))
         return Chunk(rows, ends)
 
     def in_order(self, texts: Sequence[list[str]]) -> Iterator[InContext]:
@@ -90,13 +89,8 @@ class WordEncoder:
 
     def prefix(self) -> NDArray[np.int64]:
         """Return the sub-tokens up to the end of the prompt: what rows without context begin with."""
-        (encoding,) = self._encode([self.prompt])
-        return np.array(encoding.ids[:-1], dtype=np.int64)
-
-    def _encode(self, inputs: list[list[str]]) -> list[Any]:
-        read_whole(self.subtokens)
-        encodings: list[Any] = self.subtokens.encode_batch(inputs, is_pretokenized=True)
-        return encodings
+        ((ids, _),) = self._pieces.rows([self.prompt])
+        return ids[:-1]
 
     def _rows(self, ids: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[Row]:
         longest = self.longest

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from leanner.taggers.lean import pieces
+from leanner.taggers.lean.pieces import Pieces
+from leanner.taggers.load import load_tagger
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WORDS = st.lists(
+    st.sampled_from(["BRCA1", "p53-mediated", "[FLERT]", "[SEP]", "tumour", "naïve", "😀", "…", "\u200b", "x" * 300])
+    | st.text(min_size=1, max_size=12),
+    max_size=30,
+)
+
+
+@pytest.fixture(scope="module")
+def subtokens() -> Any:  # noqa: ANN401 - a tokenizers.Tokenizer
+    tagger: Any = load_tagger("bundled")
+    return tagger.model.embeddings.tokenizer.backend_tokenizer
+
+
+def _at_once(subtokens: Any, sentences: Sequence[Sequence[str]]) -> list[tuple[list[int], list[int]]]:  # noqa: ANN401
+    subtokens.no_truncation()
+    subtokens.no_padding()
+    encodings = subtokens.encode_batch([list(words) for words in sentences], is_pretokenized=True)
+    return [(e.ids, [-1 if word is None else word for word in e.word_ids]) for e in encodings]
+
+
+@settings(max_examples=200, deadline=None)
+@given(sentences=st.lists(WORDS, max_size=4))
+def test_words_have_the_sub_tokens_that_they_have_in_their_sentence(
+    subtokens: Any,  # noqa: ANN401
+    sentences: list[list[str]],
+) -> None:
+    rows = Pieces(subtokens).rows(sentences)
+
+    assert [(ids.tolist(), words.tolist()) for ids, words in rows] == _at_once(subtokens, sentences)
+
+
+def test_a_word_is_tokenized_once(subtokens: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+    seen: list[list[str]] = []
+
+    class Counting:
+        padding = truncation = None
+
+        def encode(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+            return subtokens.encode(*args, **options)
+
+        def encode_batch(self, words: list[list[str]], **options: Any) -> Any:  # noqa: ANN401
+            seen.extend(words)
+            return subtokens.encode_batch(words, **options)
+
+    made = Pieces(Counting())
+    first = list(made.rows([["BRCA1", "and", "BRCA1"], ["and"]]))
+    again = list(made.rows([["BRCA1", "and", "BRCA1"], ["and"]]))
+
+    assert sorted(seen) == [["BRCA1"], ["and"]]
+    assert all(
+        np.array_equal(a, b) for one, other in zip(first, again, strict=True) for a, b in zip(one, other, strict=True)
+    )
+
+    monkeypatch.setattr(pieces, "MOST", 1)
+    forgotten = list(made.rows([["TP53"]]))
+    assert forgotten[0][0].tolist() == _at_once(subtokens, [["TP53"]])[0][0]
+    list(made.rows([["and"]]))
+    assert sorted(seen) == [["BRCA1"], ["TP53"], ["and"], ["and"]]
