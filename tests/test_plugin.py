@@ -317,7 +317,9 @@ def test_a_case_may_live_in_a_project_of_its_own(cases: Cases) -> None:
             assert tagger.name == "fake"
         """
     )
-    result = cases.pytester.runpytest_inprocess(f"--leanner-corpora={cases.corpus}", "--leanner-seconds=0")
+    # Another test may measure in another process.
+    options = (f"--leanner-corpora={cases.corpus}", "--leanner-seconds=0", "--leanner-lock=off")
+    result = cases.pytester.runpytest_inprocess(*options)
 
     result.assert_outcomes(passed=2)
     assert re.search(r"\bfp32\b.*\brecorded\b", result.stdout.str())

@@ -56,6 +56,7 @@ def test_token_rows_round_trip(documents: list[Text]) -> None:
 
 @given(texts(list(TYPES)), st.sampled_from(["", "  "]))
 @example([Text("1", "ab ab", ((3, 5, "protein"),))], "  ")
+@example([Text("1", "00 00 0\u2028", ((6, 8, "geneprod"),))], "  ")
 def test_article_rows_round_trip(documents: list[Text], lead: str) -> None:
     assume(not lead or not any(document.text[0].isspace() for document in documents))
     with TemporaryDirectory() as folder:

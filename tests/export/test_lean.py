@@ -245,7 +245,7 @@ def test_no_text_is_too_odd(small: Lean, texts: list[str]) -> None:
 def test_it_is_a_tagger_that_passes_leave_alone(small: Lean) -> None:
     tagger: Tagger = small
     assert tagger.device == torch.device("cpu")
-    with pytest.raises(WrongOrder, match="int8-dynamic after lean: the tagger has left Flair already"):
+    with pytest.raises(WrongOrder, match="int8-dynamic after lean: the tagger has left its library already"):
         Int8Dynamic()(tagger)
 
 

@@ -20,6 +20,7 @@ from leanner.corpora.native import NativeDocument
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterator
     from collections.abc import Sequence
     from pathlib import Path
@@ -181,11 +182,13 @@ def _panel_annotations(panel: dict[str, Any], text: str, path: Path, line: int) 
             annotations.append(Annotation(offsets[0], offsets[1], native, str(tag.get("text") or ""), line))
         else:
             raise _expected("local_offsets with a start and an end", repr(offsets), path, line)
-    # The published loader strips a panel's text before it applies the offsets.
+    # The published loader strips a panel's text before it applies the offsets. What matches to the letter comes first:
+    # repetitive text may match elsewhere but for its blanks.
     lead = len(text) - len(text.lstrip())
-    shift = next((shift for shift in (0, lead) if not _first_wrong(annotations, text, shift)), None)
+    tries = ((shift, alike) for alike in (str.__eq__, _alike) for shift in (0, lead))
+    shift = next((shift for shift, alike in tries if not _first_wrong(annotations, text, shift, alike)), None)
     if shift is None:
-        wrong = _first_wrong(annotations, text, 0)
+        wrong = _first_wrong(annotations, text, 0, _alike)
         assert wrong is not None, "without a wrong one the shift is 0"
         raise CorpusError(
             path,
@@ -198,12 +201,14 @@ def _panel_annotations(panel: dict[str, Any], text: str, path: Path, line: int) 
     return moved, off_caption
 
 
-def _first_wrong(annotations: list[Annotation], text: str, shift: int) -> Annotation | None:
+def _first_wrong(
+    annotations: list[Annotation], text: str, shift: int, alike: Callable[[str, str], bool]
+) -> Annotation | None:
     return next(
         (
             item
             for item in annotations
-            if not _alike(text[max(0, item.start + shift) : max(0, item.end + shift)], item.surface or "")
+            if not alike(text[max(0, item.start + shift) : max(0, item.end + shift)], item.surface or "")
         ),
         None,
     )
