@@ -124,6 +124,12 @@ def _lean_static(name: str, *pruning: Pass) -> Configuration:
     return Configuration(f"lean-int8-static-{name}", "combined", passes, unbounded=_UNTESTED, default=False)
 
 
+def _leanest(name: str, bound: Bound, *pruning: Pass) -> Configuration:
+    """Return the same with the prompt computed once."""
+    return Configuration(f"lean-int8-static-prefix-{name}", "combined", (*pruning, Int8Static(), _CACHED), bound=bound)
+
+
+_CACHED: Final = LeanRuntime(prefix_caching=True)
 _BOUNDS: Final[Mapping[float, Bound | None]] = {10: _FEW_ZEROS, 30: _SOME_ZEROS, 50: None, 70: None, 90: None}
 _COMPENSATED: Final[Mapping[float, Bound | None]] = {
     10: Bound(0.5, 2.0, _MADE_UP_FOR),
@@ -141,15 +147,13 @@ _FLAP: Final[Mapping[float, Bound | None]] = {
 _FITTED: Final[Mapping[float, Bound | None]] = {25: Bound(1.5, 2.0, _TOLD), 50: Bound(2.0, 2.5, _TOLD)}
 _HALF_OF_NEURONS: Final = FfnPruning(0.5, "layer", "least-squares")
 _HALF_OF_HEADS: Final = HeadPruning(0.5, "global", "least-squares")
-_CACHED: Final = LeanRuntime(prefix_caching=True)
-
 CONFIGURATIONS: Final = (
     Configuration(BASELINE, "baseline", unbounded="it is the reference"),
     Configuration("bf16", "precision", (Precision("bfloat16"),), bound=_HALF),
     Configuration("fp16", "precision", (Precision("float16"),), bound=_HALF),
     Configuration("int8", "quantization", (Int8Dynamic(),), bound=_INT8),
     Configuration("int8-static", "quantization", (Int8Static(),), bound=_STATIC, default=False),
-    *_pruned("magnitude", MagnitudePruning, _BOUNDS, _BREAKS, 10, 30, 50),
+    *_pruned("magnitude", MagnitudePruning, _BOUNDS, _BREAKS, 50),
     *_pruned("magnitude-layer", partial(MagnitudePruning, scope="layer"), _BOUNDS, _BREAKS),
     *_pruned("wanda", WandaPruning, dict.fromkeys(_BOUNDS), _RANKED),
     *_pruned("movement", MovementPruning, dict.fromkeys(_BOUNDS), _SIGNED),
@@ -174,6 +178,8 @@ CONFIGURATIONS: Final = (
     _lean_static("ffn-ls-50", _HALF_OF_NEURONS),
     _lean_static("heads-ffn-ls-50", _HALF_OF_HEADS, _HALF_OF_NEURONS),
     _lean_static("second-order-50", SecondOrderPruning(0.5)),
+    _leanest("ffn-ls-50", Bound(1.0, 2.5, _TOLD), _HALF_OF_NEURONS),
+    _leanest("heads-ffn-ls-50", Bound(2.0, 3.5, _TOLD), _HALF_OF_HEADS, _HALF_OF_NEURONS),
     *_half_of_int8("magnitude", MagnitudePruning(0.5, scope="layer")),
     *_half_of_int8("second-order", SecondOrderPruning(0.5)),
 )
