@@ -17,6 +17,8 @@ from leanner.passes.pruning.heads import HeadPruning
 from leanner.passes.pruning.magnitude import MagnitudePruning
 from leanner.passes.pruning.movement import MovementPruning
 from leanner.passes.pruning.second_order import SecondOrderPruning
+from leanner.passes.pruning.semi_structured import SemiStructuredKernels
+from leanner.passes.pruning.semi_structured import SemiStructuredPruning
 from leanner.passes.pruning.wanda import WandaPruning
 from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
@@ -87,6 +89,7 @@ _NEURONS: Final = "the more neurons go, the less of them is in their mean"
 _COMPETING: Final = "where layers compete, which of them loses its neurons depends on the tagger"
 _HEADS: Final = "which heads can go depends on the tagger, and their mean makes up for little"
 _DEEP: Final = "later layers were trained on what the missing ones made, and nothing is trained again"
+_FOURS: Final = "two of each four must go, whatever they carry"
 _UNTESTED: Final = "the losses of two passes need not add up"
 
 
@@ -158,6 +161,10 @@ CONFIGURATIONS: Final = (
     *_pruned("wanda", WandaPruning, dict.fromkeys(_BOUNDS), _RANKED),
     *_pruned("movement", MovementPruning, dict.fromkeys(_BOUNDS), _SIGNED),
     *_pruned("second-order", SecondOrderPruning, _COMPENSATED, _STEEP, 50),
+    Configuration("semi-structured", "pruning", (SemiStructuredPruning(),), unbounded=_FOURS, default=False),
+    Configuration(
+        "semi-structured-fp16", "pruning", (SemiStructuredKernels("float16"),), unbounded=_FOURS, default=False
+    ),
     *_pruned("ffn", partial(FfnPruning, scope="layer"), _FLAP, _NEURONS),
     *_pruned("ffn-global", FfnPruning, {25: None}, _COMPETING),
     *_pruned("ffn-ls", partial(FfnPruning, scope="layer", compensation="least-squares"), _FITTED, _NEURONS),

@@ -34,12 +34,22 @@ _KEEPING: Final = frozenset(
         "magnitude-pruning",
         "movement-pruning",
         "second-order-pruning",
+        "semi-structured-pruning",
         "wanda-pruning",
     }
 )
 #: Passes after which there are fewer.
 _REMOVING: Final = frozenset({"ffn-pruning", "head-pruning", "layer-pruning"})
-_PRUNING: Final = frozenset({"magnitude-pruning", "movement-pruning", "second-order-pruning", "wanda-pruning"})
+_PRUNING: Final = frozenset(
+    {
+        "magnitude-pruning",
+        "movement-pruning",
+        "second-order-pruning",
+        "semi-structured-kernels",
+        "semi-structured-pruning",
+        "wanda-pruning",
+    }
+)
 #: How far the share of zeros that are there may lie from that asked for: small weights become zero as int8, too.
 _ZEROS: Final = 0.01
 #: The same where what pruning left is int8.

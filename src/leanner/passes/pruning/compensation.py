@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from leanner.passes.pruning.masks import lowest
+from leanner.passes.pruning.masks import lowest_of_rows
 
 
 #: Share of the mean diagonal that is added to the second moments, as the authors' code does.
@@ -48,8 +49,11 @@ def prune_compensated(
     grid: Callable[[Tensor], Tensor] | None = None,
     damping: float = DAMPING,
     block: int = BLOCK,
+    among: int | None = None,
 ) -> Tensor:
     """Return the weights with ``round(sparsity * weights)`` zeros in each block of columns and the others updated.
+
+    With ``among`` zeros are chosen in each row, of so many neighbours at a time, when the first of them is reached.
 
     *Shapes:* ``weight`` and result ``(rows, columns)``; ``gram`` ``(columns, columns)``.
 
@@ -59,18 +63,29 @@ def prune_compensated(
         sparsity: Share of zeros.
         grid: Rounds a column ``(rows,)`` to what can be stored; the rounding is made up for as well.
         damping: Share of the mean second moment that is added to each.
-        block: Columns in which zeros are chosen at a time.
+        block: Columns in which zeros are chosen at a time; a multiple of ``among``.
+        among: Neighbours in a row that have the same share of zeros; 4 for 2:4 at a sparsity of one half.
+
+    Raises:
+        ValueError: Neighbours would be in two blocks.
     """
+    if among is not None and block % among:
+        raise ValueError(f"expected a block of a multiple of {among} columns, found {block}")
     factor = inverse_factor(gram, damping)
     result = weight.detach().double().clone()
     scale = factor.diagonal()
     for begin in range(0, result.shape[1], block):
         columns = slice(begin, min(begin + block, result.shape[1]))
         part = result[:, columns].clone()
-        (gone,) = lowest([(part / scale[columns]).square()], sparsity)
+        gone = torch.zeros_like(part, dtype=torch.bool)
+        if among is None:
+            (gone,) = lowest([(part / scale[columns]).square()], sparsity)
         errors = torch.zeros_like(part)
         for number in range(part.shape[1]):
             column = begin + number
+            if among is not None and number % among == 0:
+                group = slice(number, number + among)
+                gone[:, group] = lowest_of_rows((part[:, group] / scale[columns][group]).square(), sparsity)
             old = part[:, number]
             new = old if grid is None else grid(old)
             new = new.masked_fill(gone[:, number], 0)

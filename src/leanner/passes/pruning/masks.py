@@ -27,3 +27,15 @@ def lowest(scores: Sequence[Tensor], share: float) -> list[Tensor]:
         chosen[ties[: count - int(chosen.sum())]] = True
     parts = torch.split(chosen, [score.numel() for score in scores])
     return [part.view_as(score) for part, score in zip(parts, scores, strict=True)]
+
+
+def lowest_of_rows(scores: Tensor, share: float) -> Tensor:
+    """Return where the ``share`` of lowest scores of each row lies.
+
+    Exactly ``round(share * columns)`` are chosen in each; of equal ones the first.
+
+    *Shapes:* ``scores`` ``(rows, columns)``; result the same, bool.
+    """
+    chosen = torch.zeros_like(scores, dtype=torch.bool)
+    order = scores.argsort(dim=1, stable=True)
+    return chosen.scatter_(1, order[:, : round(share * scores.shape[1])], True)
