@@ -116,6 +116,11 @@ def test_nothing_is_overwritten_but_an_export_and_only_by_force(shaped_file: Pat
     second = export(shaped(shaped_file), "lean-int8", (Int8Dynamic(), *LEAN), folder, check=(), force=True)
     assert Lean.load(folder).sha256 == second.sha256 != first.sha256
     assert left(tmp_path) == ["out"]
+    # Naive: gone with the export.
+    (folder / "spans.jsonl").write_text("mine")
+    with pytest.raises(ExportError, match="found one with other files than an export's; name another"):
+        export(shaped(shaped_file), "lean", LEAN, folder, check=(), force=True)
+    assert (folder / "spans.jsonl").read_text() == "mine"
     (folder / "leanner.json").unlink()
     for force in (False, True):
         with pytest.raises(ExportError, match="found one with other files than an export's; name another"):

@@ -70,7 +70,7 @@ def test_an_average_lacks_the_pause_that_it_shows(pause_s: float, window_s: floa
 
 
 @pytest.mark.parametrize("averaged_s", [0.85, 1.15])
-def test_the_bound_holds_where_the_average_is_over_a_seventh_more_or_less(averaged_s: float) -> None:
+def test_the_bound_holds_where_the_average_is_over_a_little_more_or_less(averaged_s: float) -> None:
     # 60 W until 0 and 300 W since, over 3 s and then 180 W.
     def mean_w(t: float) -> float:
         rise_s, fall_s = max(0.0, t), max(0.0, t - 3.0)
@@ -128,6 +128,13 @@ def test_a_step_in_a_window_that_never_forgets_is_bounded(window_s: float) -> No
 def test_a_window_that_an_average_does_not_forget_within_tells_nothing() -> None:
     assert lag_of(_points(1.0, lambda _: 300.0), _window(1.0), 1.0) is None
     assert lag_of([], _window(5.0), 1.0) is None
+
+
+def test_a_window_whose_end_was_not_read_tells_nothing() -> None:
+    # Naive: IndexError, as no sample lies behind the last second.
+    points = [(t, value) for t, value in _points(20.0, lambda _: 300.0) if t < 18 * NS]
+
+    assert lag_of(points, _window(20.0), 1.0) is None
 
 
 @pytest.mark.parametrize("pause_s", [0.1, 0.5])

@@ -196,7 +196,7 @@ def test_a_file_that_is_cut_anywhere_is_refused(tmp_path: Path) -> None:
         gzip.compress(b'{"leanner-traces": NaN}\n'),
         gzip.compress(b'{"leanner-traces": 1e999}\n'),
         gzip.compress(b"\xff\n"),
-        gzip.compress(b'{"leanner-traces": 1}'),
+        gzip.compress(b'{"leanner-traces": 2}'),
     ],
 )
 def test_a_foreign_file_is_refused_with_what_to_do(tmp_path: Path, content: bytes) -> None:
@@ -223,9 +223,9 @@ def test_another_layout_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     write_traces(path, case())
     header, *rest = lines(path)
-    rewrite(path, [{**header, "leanner-traces": 2}, *rest])
+    rewrite(path, [{**header, "leanner-traces": 1}, *rest])
 
-    with pytest.raises(TraceFileError, match=r":1: expected traces of layout 1, found layout 2; .*version"):
+    with pytest.raises(TraceFileError, match=r":1: expected traces of layout 2, found layout 1; .*version"):
         read_traces(path)
 
 

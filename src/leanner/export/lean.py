@@ -163,6 +163,6 @@ def _doubts(manifest: Manifest, device: torch.device) -> Iterator[str]:
             "it was measured; export it again on this machine, which gives weights of fewer bits"
         )
     if device.type == "cpu" and manifest.dtype == "bfloat16" and not multiplies_bfloat16():
-        yield "this CPU has no instructions for bfloat16: torch computes it about a hundred times slower than float32"
+        yield "this CPU has no instructions for bfloat16: torch computes it slower than float32"
     if device.type == "cpu" and manifest.dtype == "float16":
-        yield "CPUs have no fast float16: it is slower than float32, and was measured on CUDA"
+        yield "CPUs have no fast float16: it is slower than float32, and meant for CUDA"

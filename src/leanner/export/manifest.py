@@ -62,7 +62,7 @@ class WordSplitting:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """How texts reach the encoder: ``leanner.taggers.lean.parts.Reading`` without the sub-tokens.
+    """How texts reach the encoder: ``leanner.taggers.lean.reading.Reading`` without the sub-tokens.
 
     Attributes:
         sentences: What splits a text into sentences.

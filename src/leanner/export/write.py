@@ -127,7 +127,8 @@ def _check_target(target: Path, *, force: bool) -> None:
         return
     if not target.is_dir():
         raise ExportError(f"expected an empty folder or none at {target}, found a file; name another")
-    if not (target / MANIFEST).is_file():
+    names = {path.name for path in target.iterdir()}
+    if MANIFEST not in names or names - {MANIFEST, WEIGHTS, SUBTOKENS}:
         raise ExportError(
             f"expected an empty folder or none at {target}, found one with other files than an export's; name another"
         )

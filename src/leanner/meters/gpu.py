@@ -241,7 +241,9 @@ def _of_power(gpu: Gpu) -> list[str]:
     if gpu.power is None:
         return []
     if gpu.power.averaged_s > 0.0:
-        what = f"{gpu.power.name}, an average over the last second on Ampere and later, its lag taken out"
+        what = f"{gpu.power.name}, an average over the last second on Ampere and later"
+        if not gpu.power.documented:
+            what = f"{gpu.power.name}, taken for an average over the last second: the driver tells no architecture"
     else:
         what = "instant power samples"
     scope = "" if gpu.power.scope == "gpu" else ", of the whole module and not the GPU alone"

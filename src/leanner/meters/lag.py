@@ -76,7 +76,7 @@ def lag_of(
     the integral lacks T/2 times the change of the samples, the lag of a moving average. Where these two
     overlap, power may differ from its mean by L times the steepest slope of the samples, up or down.
 
-    The bound is what a seventh more or less of L would do, or no average at all where it is not documented.
+    The bound is what 15 % more or less of L would do, or no average at all where it is not documented.
 
     Args:
         points: Power samples, milliwatts.
@@ -85,12 +85,12 @@ def lag_of(
         documented: Whether it is known that a sample averages over so much.
 
     Returns:
-        ``None`` if no sample of the window has forgotten what was before it.
+        ``None`` if no sample of the window has forgotten what was before it, or none tells of its end.
     """
     if averaged_s == 0.0:
         return Lag(0.0, 0.5 * POWER_REFRESH_S * change_w(points, trace, averaged_s))
     memory_ns = _memory_ns(averaged_s)
-    if not points or trace.end_ns - trace.start_ns < memory_ns:
+    if not points or trace.end_ns - trace.start_ns < memory_ns or points[-1][0] < trace.end_ns - memory_ns:
         return None
     memory_s = seconds(memory_ns)
     share = _TOLERANCE if documented else 1.0

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 #: Version of the layout; raised when a reader of the old one would misread the new one.
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 
 _LAYOUT_KEY: Final = "leanner-traces"
 

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from leanner.passes.calibration.text import calibration_text
+from leanner.passes.runtime import LeanRuntime
 from leanner.taggers.lean import pieces
 from leanner.taggers.lean.pieces import Pieces
 from leanner.taggers.load import load_tagger
@@ -47,6 +49,27 @@ def test_words_have_the_sub_tokens_that_they_have_in_their_sentence(
     rows = Pieces(subtokens).rows(sentences)
 
     assert [(ids.tolist(), words.tolist()) for ids, words in rows] == _at_once(subtokens, sentences)
+
+
+def test_words_are_forgotten_between_two_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Naive: a second round over the same text is faster than any new text.
+    tagger = LeanRuntime()(load_tagger("bundled"))
+    documents = calibration_text(1)
+    learnt: list[int] = []
+    plain = Pieces._learn
+
+    def learn(self: Pieces, sentences: Sequence[Sequence[str]]) -> dict[str, list[int]]:
+        before = len(self._known)
+        known = plain(self, sentences)
+        learnt.append(len(known) - before)
+        return known
+
+    monkeypatch.setattr(Pieces, "_learn", learn)
+    first = list(tagger.tag(documents))
+    again = list(tagger.tag(documents))
+
+    assert again == first
+    assert learnt[0] == learnt[1] > 0
 
 
 def test_a_word_is_tokenized_once(subtokens: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401

@@ -114,8 +114,10 @@ def input_moments(
 
     _show(tagger, layers, documents, merge)
     moments = {}
-    for name, (mean, total) in parts.items():
-        spread = total / max(counts[name] - 1, 1)
+    for name in list(parts):
+        # A covariance of BERT-base's neurons takes 75 MB: no second copy of all.
+        mean, total = parts.pop(name)
+        spread = total.div_(max(counts[name] - 1, 1))
         moments[name] = Moments(mean, spread.diagonal(), spread) if together else Moments(mean, spread)
     return moments
 

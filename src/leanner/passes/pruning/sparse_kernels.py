@@ -69,12 +69,12 @@ def check_layers(tagger: Tagger, name: str) -> None:
     """Refuse layers that the kernels do not take.
 
     Args:
-        tagger: Run by Flair.
+        tagger: Run by its library.
         name: Of the pass that asks, for its errors.
 
     Raises:
         NotRunnable: One has other sizes.
-        WrongOrder: One is int8, or the model has left Flair.
+        WrongOrder: One is int8, or the model has left its library.
     """
     for layer in prunable(tagger, name).values():
         if not isinstance(layer, nn.Linear):

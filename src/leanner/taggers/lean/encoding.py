@@ -87,6 +87,10 @@ class WordEncoder:
             yield InContext(left, text, right)
             begin = end
 
+    def forget(self) -> None:
+        """Forget the sub-tokens of words: a text that is tagged again takes as long as the first time."""
+        self._pieces.forget()
+
     def prefix(self) -> NDArray[np.int64]:
         """Return the sub-tokens up to the end of the prompt: what rows without context begin with."""
         ((ids, _),) = self._pieces.rows([self.prompt])

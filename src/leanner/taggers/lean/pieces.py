@@ -37,6 +37,10 @@ class Pieces:
         self._subtokens: Final = subtokens
         self._known: dict[str, list[int]] = {}
 
+    def forget(self) -> None:
+        """Know no word: what is tagged next may not profit from what was tagged before."""
+        self._known = {}
+
     def rows(self, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Yield the sub-tokens of each sentence, special ones included, and the number of each one's word.
 
@@ -48,7 +52,7 @@ class Pieces:
             pieces = [known[word] for word in words]
             ids = np.array([*first, *chain.from_iterable(pieces), *last], dtype=np.int64)
             numbers = np.full(len(ids), -1, dtype=np.int64)
-            lengths = [len(piece) for piece in pieces]
+            lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
             numbers[len(first) : len(ids) - len(last)] = np.repeat(np.arange(len(words)), lengths)
             yield ids, numbers
 

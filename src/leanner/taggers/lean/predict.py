@@ -158,6 +158,7 @@ class LeanPredictor:
             Sentence.set_context_for_sentences(given)
             given = [sentence for sentence in given if sentence.tokens]
             contexts = map(self._as_linked, given)
+        self._encoder.forget()
         for chunk, encoded in one_ahead(self._chunks(given, contexts), self._encode):
             if not skipped:
                 for sentence in chunk:

@@ -102,6 +102,7 @@ class Runner:
 
     def tag(self, documents: Iterable[Document]) -> Iterator[Prediction]:
         """Yield the spans of each document, in order."""
+        self._encode.forget()
         for chunk in one_ahead(document_chunks(documents, self.chunk_sentences), self._encode):
             yield from self._spans(chunk, self._decide(chunk).tags)
 
