@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import resource
+import subprocess
+import sys
 import time
 
 from typing import TYPE_CHECKING
@@ -27,12 +28,22 @@ def corpus() -> MergedCorpus:
     return load_corpus()
 
 
-def test_everything_is_read_in_a_minute_and_a_gigabyte(corpus: MergedCorpus) -> None:
+#: In a process of its own: this one has read and loaded other things.
+READ = """
+import resource
+from leanner.corpora.load import load_corpus
+documents = load_corpus().statistics().total.documents
+print(documents, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_everything_is_read_in_a_minute_and_a_gigabyte() -> None:
     began = time.perf_counter()
-    statistics = corpus.statistics()
+    result = subprocess.run([sys.executable, "-c", READ], capture_output=True, text=True, check=True)
     assert time.perf_counter() - began < 60
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1e6, "kilobytes"
-    assert statistics.total.documents > 0
+    documents, peak_kb = map(int, result.stdout.split())
+    assert documents > 0
+    assert peak_kb < 1e6
 
 
 def test_nothing_is_dropped_silently(corpus: MergedCorpus) -> None:

@@ -115,9 +115,9 @@ def input_moments(
     _show(tagger, layers, documents, merge)
     moments = {}
     for name in list(parts):
-        # A covariance of BERT-base's neurons takes 75 MB: no second copy of all.
+        # A covariance of BERT-base's neurons takes 75 MB: all of them are not held twice.
         mean, total = parts.pop(name)
-        spread = total.div_(max(counts[name] - 1, 1))
+        spread = total / max(counts[name] - 1, 1)
         moments[name] = Moments(mean, spread.diagonal(), spread) if together else Moments(mean, spread)
     return moments
 
