@@ -74,7 +74,8 @@ def remove_features(
         NotRunnable: The tagger has parts that the lean runtime does not have.
     """
     takers = {str(number): each.taker for number, each in enumerate(sets)}
-    moments = list(input_moments(tagger, takers, documents, together=least_squares).values())
+    by_name = input_moments(tagger, takers, documents, together=least_squares)
+    moments = [by_name[name] for name in takers]
     metrics = [
         standardised(fluctuation(each.taker.weight.detach(), own.variance))
         for each, own in zip(sets, moments, strict=True)
