@@ -65,7 +65,7 @@ def test_defaults(pytester: pytest.Pytester) -> None:
         interval_s=0.1,
         device="auto",
         batch_size=32,
-        seconds=20.0,
+        seconds=12.0,
         precision_pct=2.0,
         idle_s=5.0,
         interleave=False,
@@ -161,7 +161,7 @@ def test_help_names_every_option_with_its_default(pytester: pytest.Pytester) -> 
 
     for name, *_ in (*WRITTEN, *FLAGS):
         assert f"--leanner-{name}" in words
-    assert "(default: 20.0)" in words
+    assert "(default: 12.0)" in words
     assert "(default: auto)" in words
 
 

@@ -105,7 +105,7 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     ("interval", float, 0.1, "seconds between two samples of power and memory"),
     ("device", str, "auto", "where cases run: cpu, cuda, or auto (cpu; with -m gpu cuda)"),
     ("batch-size", int, 32, "mini-batch size that Flair or transformers is given"),
-    ("seconds", float, 20.0, "time for the rounds of one case; never fewer than 10 rounds, nor more than 50"),
+    ("seconds", float, 12.0, "time for the rounds of one case; never fewer than 10 rounds, nor more than 50"),
     ("precision", float, 2.0, "percent to which the interval of the median is to bound it; sets the number of rounds"),
     ("idle", float, 5.0, "seconds of rest around each case whose power is subtracted, where there is a meter"),
     ("interleave", bool, False, "run baseline rounds between a case's rounds, so that drift hits both alike"),
