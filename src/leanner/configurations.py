@@ -176,6 +176,7 @@ CONFIGURATIONS: Final = (
     Configuration("layers-2", "pruning", (LayerPruning(2),), unbounded=_DEEP, default=False),
     Configuration("lean", "runtime", (LeanRuntime(),), bound=_SAME),
     Configuration("lean-prefix", "runtime", (_CACHED,), bound=_PREFIX, default=False),
+    Configuration("lean-deduplicated", "runtime", (LeanRuntime(deduplicate=True),), bound=_SAME, default=False),
     Configuration("lean-bf16", "combined", (Precision("bfloat16"), LeanRuntime()), bound=_HALF, default=False),
     Configuration("lean-fp16", "combined", (Precision("float16"), LeanRuntime()), bound=_HALF, default=False),
     Configuration("lean-int8", "combined", (Int8Dynamic(), LeanRuntime()), bound=_INT8),

@@ -12,6 +12,7 @@ from leanner.passes.protocol import WrongOrder
 from leanner.passes.pruning.magnitude import MagnitudePruning
 from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
+from leanner.taggers.lean import support
 from leanner.taggers.lean.tagger import LeanTagger
 from leanner.taggers.load import load_tagger
 from leanner.taggers.weights import weights_sha256
@@ -58,4 +59,10 @@ def test_what_it_cannot_run_is_one_of_its_refusals(shaped_file: Path) -> None:
 
 
 def test_it_describes_itself() -> None:
-    assert LeanRuntime().describe() == {"name": "lean-runtime", "batch_tokens": 2048, "prefix_caching": False}
+    assert LeanRuntime().describe() == {
+        "name": "lean-runtime",
+        "batch_tokens": 2048,
+        "prefix_caching": False,
+        "deduplicate": False,
+    }
+    assert support.NO_DEDUPLICATION in LeanRuntime(deduplicate=True).refusals("cpu", None)

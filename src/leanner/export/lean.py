@@ -72,6 +72,7 @@ class Lean(Runner):
             batch_tokens=manifest.runtime.batch_tokens,
             chunk_sentences=manifest.runtime.chunk_sentences,
             prefix_caching=manifest.runtime.prefix_caching,
+            deduplicate=manifest.runtime.deduplicate,
         )
         self.model = model
         self.manifest = manifest

@@ -117,6 +117,7 @@ class Running:
     batch_tokens: int
     chunk_sentences: int
     prefix_caching: bool
+    deduplicate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from leanner.report.costs import Memory
 from leanner.report.costs import Sampler
 from leanner.report.costs import Sparsity
 from leanner.report.costs import Time
+from leanner.taggers.protocol import Noting
 
 
 if TYPE_CHECKING:
@@ -196,6 +197,7 @@ def quality_of(measured: Measured, subject: Subject, precision_pct: float, behin
     notes = [
         *subject.quality,
         *measured.tagger.quality,
+        *(measured.tagger.notes_on(subject.timed.documents) if isinstance(measured.tagger, Noting) else ()),
         *measured.plan.notes(),
         *notes_on_rounds(rounds_s, precision_pct),
     ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
 from leanner.passes.protocol import NotRunnable
 from leanner.passes.protocol import run_by_its_library
+from leanner.taggers.lean.support import NO_DEDUPLICATION
 from leanner.taggers.lean.support import PREFIX_REASONS
 from leanner.taggers.lean.support import REASONS
 
@@ -28,10 +31,13 @@ class LeanRuntime:
         prefix_caching: Whether keys and values of [CLS] and the prompt are computed once, as in
             Prompt Cache (Gim et al. 2024, MLSys, section 3). The prompt then does not see the
             sentence, so that F1 may change.
+        deduplicate: Whether a sentence that was seen with the same context, one of the last 32,768
+            different ones, is not computed again.
     """
 
     batch_tokens: int = 2048
     prefix_caching: bool = False
+    deduplicate: bool = False
 
     @property
     def name(self) -> str:
@@ -45,7 +51,7 @@ class LeanRuntime:
 
     def describe(self) -> dict[str, Any]:
         """Return ``name`` and the parameters."""
-        return {"name": self.name, "batch_tokens": self.batch_tokens, "prefix_caching": self.prefix_caching}
+        return {"name": self.name, **dataclasses.asdict(self)}
 
     def refusals(self, device: str, gpu: str | None) -> tuple[str, ...]:  # noqa: ARG002 - every device is one to it
         """Return the reasons for which it can be not runnable, as ``NotRunnable`` gives them.
@@ -54,7 +60,8 @@ class LeanRuntime:
             device: Torch device.
             gpu: Name of the GPU, if the device is one.
         """
-        return REASONS + PREFIX_REASONS if self.prefix_caching else REASONS
+        reasons = REASONS + PREFIX_REASONS if self.prefix_caching else REASONS
+        return (*reasons, NO_DEDUPLICATION) if self.deduplicate else reasons
 
     def __call__(self, tagger: Tagger) -> Tagger:
         """Return the lean tagger.
@@ -69,6 +76,11 @@ class LeanRuntime:
 
         run_by_its_library(tagger, self.name)
         try:
-            return make_lean(tagger, batch_tokens=self.batch_tokens, prefix_caching=self.prefix_caching)
+            return make_lean(
+                tagger,
+                batch_tokens=self.batch_tokens,
+                prefix_caching=self.prefix_caching,
+                deduplicate=self.deduplicate,
+            )
         except TaggerError as error:
             raise NotRunnable(str(error)) from error

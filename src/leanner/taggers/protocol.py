@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from typing import Protocol
+from typing import runtime_checkable
 
 from leanner.types import Document
 from leanner.types import Label
@@ -46,4 +47,13 @@ class Tagger(Protocol):
 
     def tag(self, documents: Iterable[Document]) -> Iterator[Prediction]:
         """Yield the spans of each document, in order; gold spans in ``documents`` are not looked at."""
+        ...
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A tagger that has something to say of what it does with a text."""
+
+    def notes_on(self, documents: Iterable[Document]) -> tuple[str, ...]:
+        """Return what a reader must know of its results on ``documents``."""
         ...

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+#: For each sentence of each document the characters of its words, ``None`` without a word.
+Offsets = list[list[list[tuple[int, int]] | None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One input of the model.
@@ -45,7 +49,7 @@ class DocumentChunk(Chunk):
     """Some documents, ready for the model.
 
     Attributes:
-        offsets: For each sentence of each document the characters of its words, ``None`` without a word.
+        offsets: Of all words.
     """
 
-    offsets: list[list[list[tuple[int, int]] | None]]
+    offsets: Offsets

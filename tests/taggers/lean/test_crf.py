@@ -121,7 +121,7 @@ def test_and_on_the_bundled_corpus(shaped_crf_file: Path) -> None:
 @pytest.mark.parametrize("options", [{"batch_tokens": 1}, {"batch_tokens": 97}, {"chunk_sentences": 1}])
 def test_batches_and_chunks_change_nothing(
     shaped_crf_file: Path,
-    options: dict[str, int],
+    options: dict[str, Any],
     prefix_caching: bool,  # noqa: FBT001 - pytest's
 ) -> None:
     tagger = with_crf(shaped_crf_file)

@@ -3,6 +3,9 @@ from __future__ import annotations
 import os
 import random
 
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +169,36 @@ def test_without_a_common_prefix_none_is_cached(shaped_file: Path) -> None:
     tagger.model.augmentation_strategy = None  # type: ignore[assignment]
     with pytest.raises(TaggerError, match="a tagger without a prompt"):
         LeanTagger(tagger, prefix_caching=True)
+
+
+def twice(given: Sequence[Document]) -> list[Document]:
+    return [*given, *(replace(document, id=f"{document.id} again") for document in given)]
+
+
+@pytest.mark.parametrize("options", [{}, {"chunk_sentences": 1}, {"chunk_sentences": 7}])
+@pytest.mark.parametrize("tagger", [shaped, without_context], ids=["context", "alone"])
+def test_sentences_tagged_once_have_the_same_spans(
+    shaped_file: Path, tagger: Callable[[Path], FlairTagger], options: dict[str, Any]
+) -> None:
+    given = twice(documents())
+    lean, once = LeanTagger(tagger(shaped_file)), LeanTagger(tagger(shaped_file), deduplicate=True, **options)
+    counted: list[int] = []
+    once._decide.encoder.model.embeddings.LayerNorm.register_forward_hook(
+        lambda module, given, result: counted.append(len(result))  # noqa: ARG005 - what torch hands over
+    )
+    assert list(once.tag(given)) == list(lean.tag(given))
+    assert 0 < sum(counted) <= sum(len(row.ids) for row in lean._encode(documents()).rows)
+    assert list(once.tag(given)) == list(lean.tag(given))
+
+
+def test_the_share_of_repeated_sentences_is_told(shaped_file: Path) -> None:
+    once = LeanTagger(without_context(shaped_file), deduplicate=True)
+    given = [
+        Document(str(number), "test", "1", frozenset(Label), (Sentence("BRCA1 was lost."),)) for number in range(4)
+    ]
+    assert once.notes_on(given) == ("75.0 % of the sentences repeat an earlier one",)
+    assert once.notes_on([]) == ()
+    assert LeanTagger(without_context(shaped_file)).notes_on(given) == ()
 
 
 def test_a_budget_of_nothing_is_refused(shaped_file: Path) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from leanner.taggers.lean.pieces import Pieces
 from leanner.taggers.rows import Chunk
 from leanner.taggers.rows import DocumentChunk
+from leanner.taggers.rows import Offsets
 from leanner.taggers.rows import Row
 
 
@@ -142,11 +143,16 @@ class Encoder(WordEncoder):
 
     def __call__(self, documents: Sequence[Document]) -> DocumentChunk:
         """Return the rows of ``documents``; a sentence has neighbours in its own document only."""
+        sentences, offsets = self.sentences(documents)
+        chunk = self.encode(sentences)
+        return DocumentChunk(chunk.rows, chunk.ends, offsets)
+
+    def sentences(self, documents: Sequence[Document]) -> tuple[list[InContext], Offsets]:
+        """Return the sentences with a word of ``documents``, and where the words of all sentences are."""
         sentences: list[InContext] = []
-        offsets: list[list[list[tuple[int, int]] | None]] = []
+        offsets: Offsets = []
         for document in documents:
             split = [self.words.split(sentence.text) for sentence in document.sentences]
             offsets.append([None if words is None else words.offsets for words in split])
             sentences.extend(self.in_order([words.texts for words in split if words is not None]))
-        chunk = self.encode(sentences)
-        return DocumentChunk(chunk.rows, chunk.ends, offsets)
+        return sentences, offsets

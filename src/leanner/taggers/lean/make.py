@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from leanner.taggers.errors import TaggerError
 from leanner.taggers.flair import FlairTagger
 from leanner.taggers.hf.tagger import HfTagger
+from leanner.taggers.lean.support import NO_DEDUPLICATION
 from leanner.taggers.lean.support import NO_PREFIX
 from leanner.taggers.lean.tagger import LeanTagger
 from leanner.taggers.lean.text_tagger import LeanTextTagger
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
     from leanner.taggers.protocol import Tagger
 
 
-def make_lean(tagger: Tagger, *, batch_tokens: int = 2048, prefix_caching: bool = False) -> LeanTagger | LeanTextTagger:
+def make_lean(
+    tagger: Tagger, *, batch_tokens: int = 2048, prefix_caching: bool = False, deduplicate: bool = False
+) -> LeanTagger | LeanTextTagger:
     """Return the lean runtime over the modules of ``tagger``.
 
     Args:
         tagger: Run by Flair or transformers; passes may have changed its modules.
         batch_tokens: As of :class:`~leanner.taggers.lean.tagger.LeanTagger`.
         prefix_caching: As there.
+        deduplicate: As there.
 
     Raises:
         TaggerError: The tagger has parts that this runtime does not have.
@@ -30,6 +34,8 @@ def make_lean(tagger: Tagger, *, batch_tokens: int = 2048, prefix_caching: bool 
     if isinstance(tagger, HfTagger):
         if prefix_caching:
             raise TaggerError(NO_PREFIX)
+        if deduplicate:
+            raise TaggerError(NO_DEDUPLICATION)
         return LeanTextTagger(tagger, batch_tokens=batch_tokens)
     assert isinstance(tagger, FlairTagger)
-    return LeanTagger(tagger, batch_tokens=batch_tokens, prefix_caching=prefix_caching)
+    return LeanTagger(tagger, batch_tokens=batch_tokens, prefix_caching=prefix_caching, deduplicate=deduplicate)

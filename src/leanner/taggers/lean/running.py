@@ -21,6 +21,9 @@ from leanner.taggers.lean.deciding import Decider
 from leanner.taggers.lean.decoding import TagSet
 from leanner.taggers.lean.decoding import spans_of
 from leanner.taggers.lean.encoding import Encoder
+from leanner.taggers.lean.repeats import KnownTags
+from leanner.taggers.lean.repeats import Seen
+from leanner.taggers.lean.repeats import share_of_repeats
 from leanner.types import Document
 from leanner.types import Label
 from leanner.types import Span
@@ -33,8 +36,10 @@ if TYPE_CHECKING:
 
     from leanner.taggers.lean.parts import Parts
     from leanner.taggers.lean.reading import Reading
+    from leanner.taggers.lean.repeats import Repeats
     from leanner.taggers.protocol import Prediction
-    from leanner.taggers.rows import DocumentChunk
+    from leanner.taggers.rows import Chunk
+    from leanner.taggers.rows import Offsets
     from leanner.taggers.splitters import Splitter
 
 _Given = TypeVar("_Given")
@@ -55,6 +60,7 @@ class Runner:
             of about so many are held in memory.
         prefix_caching: Whether the prompt is computed once instead of with each sentence. It
             then does not see the sentence, for which the model was not trained.
+        deduplicate: Whether a sentence that was seen with the same context is not computed again.
 
     Raises:
         ValueError: A batch or a chunk of nothing.
@@ -73,6 +79,7 @@ class Runner:
         batch_tokens: int = 2048,
         chunk_sentences: int = 1024,
         prefix_caching: bool = False,
+        deduplicate: bool = False,
     ) -> None:
         check_limits(batch_tokens, chunk_sentences)
         self.reading: Final = reading
@@ -83,6 +90,7 @@ class Runner:
         self.batch_tokens: Final = batch_tokens
         self.chunk_sentences: Final = chunk_sentences
         self.prefix_caching: Final = prefix_caching
+        self.deduplicate: Final = deduplicate
         self._skipped: Final = len(reading.prompt)
         self._encode: Final = Encoder(reading, splitter)
         prefix = self._encode.prefix() if prefix_caching else None
@@ -98,33 +106,57 @@ class Runner:
             "chunk_sentences": self.chunk_sentences,
             "context_tokens": self.reading.context,
             "prefix_caching": self.prefix_caching,
+            "deduplicate": self.deduplicate,
         }
 
     def tag(self, documents: Iterable[Document]) -> Iterator[Prediction]:
         """Yield the spans of each document, in order."""
         self._encode.forget()
-        for chunk in one_ahead(document_chunks(documents, self.chunk_sentences), self._encode):
-            yield from self._spans(chunk, self._decide(chunk).tags)
+        chunks = document_chunks(documents, self.chunk_sentences)
+        if self.deduplicate:
+            yield from self._tag_once(chunks)
+            return
+        for chunk in one_ahead(chunks, self._encode):
+            yield from self._spans(self._decide(chunk).tags, chunk.ends, chunk.offsets)
 
-    def _spans(self, chunk: DocumentChunk, tags: NDArray[np.int64]) -> Iterator[Prediction]:
-        first, last, kinds = (values.tolist() for values in spans_of(tags, chunk.ends, self._tag_set))
+    def notes_on(self, documents: Iterable[Document]) -> tuple[str, ...]:
+        """Return how much of ``documents`` is tagged once for several sentences, where it is."""
+        if not self.deduplicate:
+            return ()
+        chunks = document_chunks(documents, self.chunk_sentences)
+        share = share_of_repeats(sentence for chunk in chunks for sentence in self._encode.sentences(chunk)[0])
+        return () if share is None else (f"{100 * share:.1f} % of the sentences repeat an earlier one",)
+
+    def _tag_once(self, chunks: Iterable[list[Document]]) -> Iterator[Prediction]:
+        seen, known = Seen(), KnownTags()
+
+        def encode(documents: list[Document]) -> tuple[Repeats, Chunk, Offsets]:
+            sentences, offsets = self._encode.sentences(documents)
+            repeats = seen(sentences)
+            return repeats, self._encode.encode(repeats.new), offsets
+
+        for repeats, chunk, offsets in one_ahead(chunks, encode):
+            yield from self._spans(*known(repeats, self._decide(chunk).tags, chunk.ends), offsets)
+
+    def _spans(self, tags: NDArray[np.int64], ends: NDArray[np.int64], offsets: Offsets) -> Iterator[Prediction]:
+        first, last, kinds = (values.tolist() for values in spans_of(tags, ends, self._tag_set))
         found = zip(first, last, kinds, strict=True)
         span = next(found, None)
-        begin, ends = 0, iter(chunk.ends.tolist())
-        for document in chunk.offsets:
+        begin, remaining = 0, iter(ends.tolist())
+        for document in offsets:
             sentences: list[tuple[Span, ...]] = []
-            for offsets in document:
-                if offsets is None:
+            for words in document:
+                if words is None:
                     sentences.append(())
                     continue
-                end = next(ends)
+                end = next(remaining)
                 text = begin + self._skipped
                 spans: list[Span] = []
                 while span is not None and span[0] < end:
                     label = self._labels[span[2]]
                     # What begins in the prompt is no span of the text.
                     if label is not None and span[0] >= text:
-                        spans.append(Span(offsets[span[0] - text][0], offsets[span[1] - text - 1][1], label))
+                        spans.append(Span(words[span[0] - text][0], words[span[1] - text - 1][1], label))
                     span = next(found, None)
                 sentences.append(tuple(sorted(spans)))
                 begin = end

@@ -30,6 +30,7 @@ class LeanTagger(Runner):
             of about so many are held in memory.
         prefix_caching: Whether the prompt is computed once instead of with each sentence. It
             then does not see the sentence, for which the model was not trained.
+        deduplicate: Whether a sentence that was seen with the same context is not computed again.
 
     Raises:
         TaggerError: The tagger has parts that this runtime does not have.
@@ -43,6 +44,7 @@ class LeanTagger(Runner):
         batch_tokens: int = 2048,
         chunk_sentences: int = 1024,
         prefix_caching: bool = False,
+        deduplicate: bool = False,
     ) -> None:
         model: Any = tagger.model
         if (reason := reason_against(model) or (reason_against_prefix(model) if prefix_caching else None)) is not None:
@@ -56,6 +58,7 @@ class LeanTagger(Runner):
             batch_tokens=batch_tokens,
             chunk_sentences=chunk_sentences,
             prefix_caching=prefix_caching,
+            deduplicate=deduplicate,
         )
         self.model: torch.nn.Module = tagger.model
         self.name = tagger.name
