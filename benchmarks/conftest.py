@@ -1,6 +1,7 @@
 """Cases report what a library deprecates, and go on: only the tests turn warnings into errors.
 
-What measuring itself costs takes minutes, and is measured when it is asked for.
+What is no case takes minutes, and runs when it is asked for: what measuring itself costs, whether the lean
+runtime has Flair's spans, and how time grows with the text.
 """
 
 from __future__ import annotations
@@ -10,13 +11,18 @@ from pathlib import Path
 import pytest
 
 
+#: Markers of what runs by ``-m`` alone.
+ASKED_FOR = ("overhead", "equality", "growth")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let warnings be warnings in this folder, and leave the overhead out unless it is asked for."""
+    """Let warnings be warnings in this folder, and leave out what is not asked for."""
     here = Path(__file__).parent
     mine = [item for item in items if item.path.is_relative_to(here)]
     for item in mine:
         item.add_marker(pytest.mark.filterwarnings("default"))
-    unasked = {item for item in mine if item.get_closest_marker("overhead")}
-    if unasked and "overhead" not in (config.getoption("markexpr") or ""):
+    asked = config.getoption("markexpr") or ""
+    unasked = {item for item in mine for marker in ASKED_FOR if item.get_closest_marker(marker) and marker not in asked}
+    if unasked:
         config.hook.pytest_deselected(items=list(unasked))
         items[:] = [item for item in items if item not in unasked]

@@ -223,13 +223,17 @@ def test_the_gpu_has_a_case_for_each_of_the_cpu(cases: Cases) -> None:
     assert on_gpu == [f"{name[:-1]}-cuda]" for name in on_cpu]
 
 
-def test_what_measuring_costs_is_measured_when_it_is_asked_for(cases: Cases) -> None:
+def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
     def files(*more: str) -> set[str]:
         return {name.partition("::")[0] for name in collected(cases.run("--collect-only", "-q", *more))}
 
-    assert "test_sampler.py" not in files()
-    assert "test_sampler.py" not in files("-m", "gpu")
+    others = {"test_sampler.py", "test_same_spans.py", "test_growth.py"}
+    assert files()
+    assert not others & files()
+    assert not others & files("-m", "gpu")
     assert files("-m", "overhead") == {"test_sampler.py"}
+    assert files("-m", "equality") == {"test_same_spans.py"}
+    assert files("-m", "growth") == {"test_growth.py"}
 
 
 def test_not_on_a_gpu_means_on_the_cpu(cases: Cases) -> None:

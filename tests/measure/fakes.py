@@ -132,6 +132,15 @@ class Refuse:
 
 
 @dataclass(frozen=True)
+class Foresee(Refuse):
+    """A pass that knows from the unchanged tagger that it cannot run it."""
+
+    def check(self, tagger: Tagger) -> None:
+        """Raise."""
+        self(tagger)
+
+
+@dataclass(frozen=True)
 class Die:
     """A pass that kills its process, as the kernel does when memory runs out."""
 

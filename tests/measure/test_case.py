@@ -32,6 +32,7 @@ from leanner.report.record import Verdict
 from leanner.types import Label
 from measure.fakes import FakeStopwatch
 from measure.fakes import FakeTagger
+from measure.fakes import Foresee
 from measure.fakes import Forget
 from measure.fakes import Refuse
 from measure.fakes import articles
@@ -409,6 +410,12 @@ def test_a_pass_that_cannot_run_is_heard_before_any_round() -> None:
         measure_case(Configuration("x", "made-up", (Refuse(),)), given, stopwatch)
 
     assert stopwatch.calls == []
+
+
+def test_what_a_later_pass_foresees_is_heard_before_any_pass() -> None:
+    passes = (Refuse(RuntimeError("expected no pass to be applied")), Foresee())
+    with conditions() as given, pytest.raises(NotRunnable, match="lacks what it takes"):
+        measure_case(Configuration("x", "made-up", passes), given, FakeStopwatch())
 
 
 def test_the_tagger_of_a_case_is_gone_before_the_next_is_loaded() -> None:

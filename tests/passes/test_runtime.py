@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from leanner.passes.precision import Precision
+from leanner.passes.protocol import Foresighted
 from leanner.passes.protocol import NotRunnable
 from leanner.passes.protocol import Particular
 from leanner.passes.protocol import Pass
@@ -26,8 +27,10 @@ def test_it_makes_a_lean_tagger_with_its_budget(shaped_file: Path) -> None:
 
 
 def test_twice_is_refused(shaped_file: Path) -> None:
-    with pytest.raises(WrongOrder, match="lean-runtime after lean"):
-        LeanRuntime()(LeanRuntime()(load_tagger(str(shaped_file))))
+    lean = LeanRuntime()(load_tagger(str(shaped_file)))
+    for refuse in (LeanRuntime(), LeanRuntime().check):
+        with pytest.raises(WrongOrder, match="lean-runtime after lean"):
+            refuse(lean)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +48,9 @@ def test_without_a_common_prefix_it_is_not_run(shaped_file: Path) -> None:
     cached = LeanRuntime(prefix_caching=True)
     with pytest.raises(NotRunnable) as caught:
         cached(load_tagger(str(shaped_file)))
+    with pytest.raises(NotRunnable, match=str(caught.value)):
+        cached.check(load_tagger(str(shaped_file)))
+    assert isinstance(cached, Foresighted)
     assert str(caught.value) in cached.refusals("cpu", None)
     assert str(caught.value) not in LeanRuntime().refusals("cpu", None)
 
@@ -54,6 +60,8 @@ def test_what_it_cannot_run_is_one_of_its_refusals(shaped_file: Path) -> None:
     tagger.model.use_rnn = True  # type: ignore[assignment]
     with pytest.raises(NotRunnable) as caught:
         LeanRuntime()(tagger)
+    with pytest.raises(NotRunnable, match=str(caught.value)):
+        LeanRuntime().check(tagger)
     assert isinstance(LeanRuntime(), Particular)
     assert str(caught.value) in LeanRuntime().refusals("cpu", None)
 

@@ -93,6 +93,11 @@ def export(
         NotRunnable: A pass cannot run here.
         OSError: A file cannot be written.
     """
+    if tagger.runtime != "flair":
+        raise TaggerError(
+            f"expected a tagger of Flair, found {tagger.name} of {tagger.runtime}, for whose sub-tokens an export "
+            "has no place; run it by `--leanner-tagger`"
+        )
     target = folder.resolve()
     _check_target(target, force=force)
     for each in passes:

@@ -22,6 +22,7 @@ from leanner.measure.rounds import tag_all
 from leanner.measure.rounds import timed
 from leanner.measure.timing import Rounds
 from leanner.measure.timing import Stopwatch
+from leanner.passes.protocol import Foresighted
 from leanner.scoring.counts import ArticleCounts
 from leanner.scoring.counts import count_matches
 from leanner.taggers.weights import Weights
@@ -153,6 +154,9 @@ def measure_case(configuration: Configuration, conditions: Conditions, stopwatch
     tagger = conditions.load()
     original = weigh(tagger.model)
     say("preparing")
+    for step in configuration.passes:
+        if isinstance(step, Foresighted):
+            step.check(tagger)
     prepare_s = 0.0
     for step in configuration.passes:
         tagger, seconds = timed(partial(step, tagger))

@@ -49,6 +49,19 @@ class Particular(Protocol):
         ...
 
 
+@runtime_checkable
+class Foresighted(Protocol):
+    """What a pass has besides that knows from the unchanged tagger whether it can run it."""
+
+    def check(self, tagger: Tagger) -> None:
+        """Look at the tagger before any pass.
+
+        Raises:
+            NotRunnable: As the pass itself would.
+        """
+        ...
+
+
 def run_by_its_library(tagger: Tagger, name: str) -> None:
     """Refuse a pass, called ``name``, after one that took the tagger out of Flair or transformers.
 

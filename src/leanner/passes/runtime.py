@@ -63,6 +63,23 @@ class LeanRuntime:
         reasons = REASONS + PREFIX_REASONS if self.prefix_caching else REASONS
         return (*reasons, NO_DEDUPLICATION) if self.deduplicate else reasons
 
+    def check(self, tagger: Tagger) -> None:
+        """Refuse what the runtime cannot run, before other passes take their time.
+
+        Raises:
+            NotRunnable: The tagger has parts that the runtime does not have.
+            WrongOrder: It has left its library already.
+        """
+        # The table of configurations is read where torch is not.
+        from leanner.taggers.errors import TaggerError  # noqa: PLC0415
+        from leanner.taggers.lean.make import check_runnable  # noqa: PLC0415
+
+        run_by_its_library(tagger, self.name)
+        try:
+            check_runnable(tagger, prefix_caching=self.prefix_caching, deduplicate=self.deduplicate)
+        except TaggerError as error:
+            raise NotRunnable(str(error)) from error
+
     def __call__(self, tagger: Tagger) -> Tagger:
         """Return the lean tagger.
 

@@ -144,6 +144,15 @@ def test_without_text_there_is_no_gradient(shaped_file: Path) -> None:
     assert gold_sentences(tagger, document) == []
 
 
+def test_a_layer_that_nothing_goes_through_changes_no_loss(shaped_file: Path) -> None:
+    tagger = load_tagger(str(shaped_file))
+    layers = {**linears(tagger), "aside": nn.Linear(3, 2)}
+    gradients = loss_gradients(tagger, layers, read_marked(TEXT))
+    assert gradients["aside"].shape == (2, 3)
+    assert not gradients["aside"].any()
+    assert all(gradient.any() for name, gradient in gradients.items() if name != "aside")
+
+
 def test_a_tagger_without_a_prompt(shaped_file: Path) -> None:
     tagger = load_tagger(str(shaped_file))
     prompted: Any = tagger.model

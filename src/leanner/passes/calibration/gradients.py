@@ -46,7 +46,9 @@ def loss_gradients(
             batch = sentences[begin : begin + tagger.mini_batch_size]
             # That of a tagger with a prompt would add a second one.
             loss, _ = SequenceTagger.forward_loss(model, batch)
-            sums = [total + one for total, one in zip(sums, torch.autograd.grad(loss, weights), strict=True)]
+            # A layer that nothing goes through changes no loss.
+            gradients = torch.autograd.grad(loss, weights, materialize_grads=True)
+            sums = [total + one for total, one in zip(sums, gradients, strict=True)]
             for sentence in batch:
                 sentence.clear_embeddings()
     return dict(zip(layers, sums, strict=True))

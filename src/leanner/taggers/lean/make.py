@@ -9,6 +9,9 @@ from leanner.taggers.flair import FlairTagger
 from leanner.taggers.hf.tagger import HfTagger
 from leanner.taggers.lean.support import NO_DEDUPLICATION
 from leanner.taggers.lean.support import NO_PREFIX
+from leanner.taggers.lean.support import reason_against
+from leanner.taggers.lean.support import reason_against_classifier
+from leanner.taggers.lean.support import reason_against_prefix
 from leanner.taggers.lean.tagger import LeanTagger
 from leanner.taggers.lean.text_tagger import LeanTextTagger
 
@@ -31,11 +34,25 @@ def make_lean(
     Raises:
         TaggerError: The tagger has parts that this runtime does not have.
     """
+    check_runnable(tagger, prefix_caching=prefix_caching, deduplicate=deduplicate)
     if isinstance(tagger, HfTagger):
-        if prefix_caching:
-            raise TaggerError(NO_PREFIX)
-        if deduplicate:
-            raise TaggerError(NO_DEDUPLICATION)
         return LeanTextTagger(tagger, batch_tokens=batch_tokens)
     assert isinstance(tagger, FlairTagger)
     return LeanTagger(tagger, batch_tokens=batch_tokens, prefix_caching=prefix_caching, deduplicate=deduplicate)
+
+
+def check_runnable(tagger: Tagger, *, prefix_caching: bool, deduplicate: bool) -> None:
+    """Refuse a tagger that the lean runtime cannot run so, whatever passes do to it before.
+
+    Raises:
+        TaggerError: It has parts that this runtime does not have.
+    """
+    reason: str | None
+    if isinstance(tagger, HfTagger):
+        reason = reason_against_classifier(tagger.model, tagger.tokenizer)
+        reason = reason or (NO_PREFIX if prefix_caching else None) or (NO_DEDUPLICATION if deduplicate else None)
+    else:
+        assert isinstance(tagger, FlairTagger)
+        reason = reason_against(tagger.model) or (reason_against_prefix(tagger.model) if prefix_caching else None)
+    if reason is not None:
+        raise TaggerError(reason)

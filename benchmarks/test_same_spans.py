@@ -1,0 +1,139 @@
+"""Whether the lean runtime has Flair's spans: ``pytest benchmarks -m equality -rP --leanner-corpora DIR``.
+
+Sentence by sentence, in float32. A difference is only excused where the scores are tied: two
+ways of adding the same numbers then decide it.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+import pytest
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Sequence
+
+    from leanner.measure.subject import Subject
+    from leanner.taggers.flair import FlairTagger
+    from leanner.taggers.lean.tagger import LeanTagger
+    from leanner.taggers.protocol import Tagger
+    from leanner.types import Document
+
+
+pytestmark = pytest.mark.equality
+
+#: Scores that differ by less are tied: float32 has 24 bits, and scores are of the order of 10.
+TIE: Final = 1e-4
+
+#: The tagger of HunFlair2's shape sees this much of the text.
+SHAPED_SENTENCES: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Sentences that both tagged.
+
+    Attributes:
+        sentences: All of them.
+        spans: Of Flair.
+        tied: Sentences with other spans and two scores within ``TIE`` of each other.
+        different: Other sentences with other spans, as document and number.
+    """
+
+    sentences: int
+    spans: int
+    tied: int
+    different: tuple[str, ...]
+
+
+def compare(reference: FlairTagger, lean: LeanTagger, documents: Sequence[Document]) -> Compared:
+    """Tag ``documents`` with both."""
+    sentences = spans = tied = 0
+    different: list[str] = []
+    for document, expected, found in zip(documents, reference.tag(documents), lean.tag(documents), strict=True):
+        sentences += len(expected)
+        spans += sum(map(len, expected))
+        others = [n for n, (a, b) in enumerate(zip(expected, found, strict=True)) if a != b]
+        if others and smallest_margin(lean, document) < TIE:
+            tied += len(others)
+        else:
+            different += [f"{document.corpus} {document.id}, sentence {number + 1}" for number in others]
+    return Compared(sentences, spans, tied, tuple(different))
+
+
+def smallest_margin(lean: LeanTagger, document: Document) -> float:
+    """Return by how much the best tag of a word of ``document`` beats the second, at least."""
+    scores: list[Any] = []
+    head: Any = lean.parts.head
+    handle = head.register_forward_hook(lambda module, given, result: scores.append(result))  # noqa: ARG005 - torch's
+    try:
+        list(lean.tag([document]))
+    finally:
+        handle.remove()
+    return min(float((best := one.topk(2, -1).values)[:, 0].sub(best[:, 1]).min()) for one in scores)
+
+
+def some(documents: Sequence[Document], sentences: int) -> Iterator[Document]:
+    """Yield documents from all over ``documents`` until there are so many sentences."""
+    step = max(1, sum(len(document.sentences) for document in documents) // sentences)
+    counts = itertools.accumulate(len(document.sentences) for document in documents[::step])
+    for document, count in zip(documents[::step], counts, strict=True):
+        yield document
+        if count >= sentences:
+            return
+
+
+@pytest.fixture(scope="module")
+def base_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tagger of HunFlair2's shape and BERT-base's size."""
+    from leanner.taggers.shaped import build_hunflair2_shaped  # noqa: PLC0415 - imports Flair
+
+    return build_hunflair2_shaped(tmp_path_factory.mktemp("shaped"), "base")
+
+
+def both(tagger: Tagger) -> tuple[FlairTagger, LeanTagger]:
+    """Return the two taggers over the same modules."""
+    from leanner.taggers.flair import FlairTagger  # noqa: PLC0415 - cases are collected without Flair
+    from leanner.taggers.lean.tagger import LeanTagger  # noqa: PLC0415 - cases are collected without Flair
+
+    assert isinstance(tagger, FlairTagger)
+    return tagger, LeanTagger(tagger)
+
+
+def check(name: str, compared: Compared) -> None:
+    """Print and judge what was compared."""
+    print(  # noqa: T201 - shown with -rP
+        f"{name}: {compared.sentences} sentences, {compared.spans} spans of Flair, {len(compared.different)} sentences "
+        f"with other spans, {compared.tied} more where scores are tied"
+    )
+    assert compared.spans > 0
+    assert not compared.different
+
+
+def test_the_tagger(tagger: Tagger, merged_corpus: Subject) -> None:
+    """On all of the corpus, the tagger of ``--leanner-tagger``."""
+    check(tagger.name, compare(*both(tagger), merged_corpus.documents))
+
+
+def test_the_shape_of_hunflair2(shaped_file: Path, merged_corpus: Subject) -> None:
+    """Context, separators and prompt, on 2,000 sentences, with a tiny encoder."""
+    from leanner.taggers.load import load_tagger  # noqa: PLC0415 - cases are collected without Flair
+
+    documents = tuple(some(merged_corpus.documents, SHAPED_SENTENCES))
+    check("HunFlair2's shape, tiny", compare(*both(load_tagger(str(shaped_file))), documents))
+
+
+def test_the_size_of_hunflair2(base_file: Path, merged_corpus: Subject) -> None:
+    """The same with BERT-base's size, on a tenth of the sentences."""
+    from leanner.taggers.load import load_tagger  # noqa: PLC0415 - cases are collected without Flair
+
+    documents = tuple(some(merged_corpus.documents, SHAPED_SENTENCES // 10))
+    check("HunFlair2's shape, BERT-base", compare(*both(load_tagger(str(base_file))), documents))
