@@ -12,7 +12,8 @@ def answer(records: Sequence[CaseRecord]) -> str:
     """Return the sentence, for instance ``bf16: 1.8× faster, 0.1 pt F1, no meter here: …``.
 
     It names the fastest case that keeps its F1 bound and is faster than the baseline
-    beyond the interval of the ratio.
+    beyond the interval of the ratio; where this one loses more than the text's size could
+    hide, also the fastest of which that is not so.
     """
     held = [
         record
@@ -20,19 +21,41 @@ def answer(records: Sequence[CaseRecord]) -> str:
         if record.verdict is Verdict.PASS and record.speedup is not None and record.speedup.low > 1.0
     ]
     if held:
-        best = max(held, key=lambda record: record.speedup.value if record.speedup else 0.0)
-        return f"{_title(best)}: {_gain(best)}, {_cost(best)}, {_joules(best, records)}"
+        best = max(held, key=_speedup)
+        careful = max(filter(_may_lose_nothing, held), key=_speedup, default=best)
+        other = (
+            ""
+            if careful is best or _may_lose_nothing(best)
+            else f"; without a loss that this text shows: {_title(careful)}, {_gain(careful)}, {_interval(careful)}"
+        )
+        return f"{_title(best)}: {_gain(best)}, {_cost(best)}, {_joules(best, records)}{other}"
     baseline = next((record for record in records if not record.passes), None)
     measured = [record for record in records if record.speedup is not None and record.passes]
     if not measured and any(record.passes and record.time is not None for record in records):
         return "nothing to compare: the baseline was not timed among the cases"
     if not measured:
         return "nothing to compare: no case but the baseline was measured"
-    best = max(measured, key=lambda record: record.speedup.value if record.speedup else 0.0)
+    best = max(measured, key=_speedup)
     return (
         f"{_title(baseline) if baseline else 'fp32'}: nothing measured is both faster and within its F1 bound; "
         f"fastest was {_title(best)}: {_gain(best)}, {_cost(best)} ({best.verdict}), {_joules(best, records)}"
     )
+
+
+def _speedup(record: CaseRecord) -> float:
+    return record.speedup.value if record.speedup else 0.0
+
+
+def _may_lose_nothing(record: CaseRecord) -> bool:
+    return record.f1_drop is not None and record.f1_drop.low is not None and record.f1_drop.low <= 0.0
+
+
+def _interval(record: CaseRecord) -> str:
+    drop = record.f1_drop
+    assert drop is not None
+    assert drop.low is not None
+    assert drop.high is not None
+    return f"{_cost(record)} [{_tenths(drop.low)}, {_tenths(drop.high)}]"
 
 
 def _title(record: CaseRecord) -> str:
@@ -48,8 +71,12 @@ def _gain(record: CaseRecord) -> str:
 def _cost(record: CaseRecord) -> str:
     if record.f1_drop is None:
         return "F1 loss unknown"
+    return f"{_tenths(record.f1_drop.points)} pt F1"
+
+
+def _tenths(points: float) -> str:
     # A gain too small for the digits is no "-0.0".
-    return f"{round(record.f1_drop.points, 1) + 0.0:.1f} pt F1"
+    return f"{round(points, 1) + 0.0:.1f}"
 
 
 def _joules(record: CaseRecord, records: Sequence[CaseRecord]) -> str:
