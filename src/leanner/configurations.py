@@ -10,6 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 from typing import Final
 
+from leanner.passes.engines import OnnxRuntime
+from leanner.passes.engines import OpenVino
 from leanner.passes.precision import Precision
 from leanner.passes.pruning.depth import LayerPruning
 from leanner.passes.pruning.ffn import FfnPruning
@@ -91,6 +93,8 @@ _HEADS: Final = "which heads can go depends on the tagger, and their mean makes 
 _DEEP: Final = "later layers were trained on what the missing ones made, and nothing is trained again"
 _FOURS: Final = "two of each four must go, whatever they carry"
 _AND_MORE: Final = "what pruning alone may lose, and room for static ranges and a prompt that sees no sentence"
+_OF_A_BATCH: Final = "activations have one scale for a batch: what a sentence gets depends on its neighbours"
+_NNCFS: Final = "which layers become int8, and by which ranges, is NNCF's choice"
 _UNTESTED: Final = "the losses of two passes need not add up"
 
 
@@ -191,6 +195,10 @@ CONFIGURATIONS: Final = (
     _leanest("heads-ffn-ls-50", Bound(3.0, 4.0, _AND_MORE), _HALF_OF_HEADS, _HALF_OF_NEURONS),
     *_half_of_int8("magnitude", MagnitudePruning(0.5, scope="layer")),
     *_half_of_int8("second-order", SecondOrderPruning(0.5)),
+    Configuration("onnxruntime-fp32", "engines", (OnnxRuntime(),), bound=_SAME, default=False),
+    Configuration("onnxruntime-int8", "engines", (OnnxRuntime(int8=True),), unbounded=_OF_A_BATCH, default=False),
+    Configuration("openvino-fp32", "engines", (OpenVino(),), bound=_SAME, default=False),
+    Configuration("openvino-int8", "engines", (OpenVino(int8=True),), unbounded=_NNCFS, default=False),
 )
 
 

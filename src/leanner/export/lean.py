@@ -27,6 +27,7 @@ from leanner.passes.precision import multiplies_bfloat16
 from leanner.passes.static import NO_ONEDNN
 from leanner.taggers.device import usable
 from leanner.taggers.errors import TaggerError
+from leanner.taggers.lean.deciding import decider_of
 from leanner.taggers.lean.parts import Parts
 from leanner.taggers.lean.parts import Transitions
 from leanner.taggers.lean.reading import Pooling
@@ -62,17 +63,18 @@ class Lean(Runner):
         sha256: Digest of the export: two with the same digest give the same spans on the same machine.
     """
 
+    runtime = "lean"
+
     def __init__(self, manifest: Manifest, model: nn.Module, subtokens: Subtokens, sha256: str) -> None:
+        reading, running = _reading(manifest.input, subtokens), manifest.runtime
         super().__init__(
-            _reading(manifest.input, subtokens),
-            _parts(manifest, model),
+            reading,
             splitter_of(manifest.input.words),
+            decider_of(_parts(manifest, model), reading, running.batch_tokens, prefix_caching=running.prefix_caching),
             tags=manifest.output.tags,
             label_of=manifest.output.labels,
-            batch_tokens=manifest.runtime.batch_tokens,
-            chunk_sentences=manifest.runtime.chunk_sentences,
-            prefix_caching=manifest.runtime.prefix_caching,
-            deduplicate=manifest.runtime.deduplicate,
+            chunk_sentences=running.chunk_sentences,
+            deduplicate=running.deduplicate,
         )
         self.model = model
         self.manifest = manifest

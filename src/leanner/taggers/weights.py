@@ -42,6 +42,15 @@ class Packed(Protocol):
         ...
 
 
+@runtime_checkable
+class Weighing(Protocol):
+    """A module whose weights torch does not hold: it says itself what they weigh."""
+
+    def weigh(self) -> Weights:
+        """Return it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
     """What a model's weights weigh.
@@ -75,6 +84,8 @@ class Weights:
 
 def weigh(model: nn.Module) -> Weights:
     """Return what the weights of ``model`` are and weigh, each shared tensor counted once."""
+    if isinstance(model, Weighing):
+        return model.weigh()
     sizes: Counter[str] = Counter()
     parameters = 0
     for tensor in stored_tensors(model):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 from typing import NamedTuple
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ import torch
 from leanner.taggers.lean.batches import token_batches
 from leanner.taggers.lean.bert import CachedPrefix
 from leanner.taggers.lean.bert import PackedBert
+from leanner.taggers.lean.encoding import WordEncoder
 from leanner.taggers.lean.viterbi import best_tags
 
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from leanner.taggers.lean.parts import Parts
+    from leanner.taggers.lean.parts import Transitions
+    from leanner.taggers.lean.reading import Reading
     from leanner.taggers.rows import Chunk
     from leanner.taggers.rows import Row
 
@@ -36,6 +40,24 @@ class Decisions(NamedTuple):
 
     tags: NDArray[np.int64]
     scores: NDArray[np.float64] | None
+
+
+class Deciding(Protocol):
+    """What makes tags of rows."""
+
+    @property
+    def batch_tokens(self) -> int:
+        """Sub-tokens in one forward pass."""
+        ...
+
+    @property
+    def prefix_ids(self) -> NDArray[np.int64] | None:
+        """Sub-tokens that rows begin with and that are computed once, if any."""
+        ...
+
+    def __call__(self, chunk: Chunk) -> Decisions:
+        """Return the tags of the chunk's words."""
+        ...
 
 
 class Decider:
@@ -77,17 +99,8 @@ class Decider:
             if self._parts.mean:
                 counts = np.bincount(np.concatenate([row.words for row in chunk.rows]), minlength=words)
                 states /= torch.from_numpy(counts).clamp_(min=1).to(states).unsqueeze(-1)
-            return self._choose(self._parts.head(states), chunk.ends)
-
-    def _choose(self, scores: torch.Tensor, ends: NDArray[np.int64]) -> Decisions:
-        crf = self._parts.crf
-        if crf is None:
-            # The largest probability, not the largest score: two of them can round to one.
-            chosen: Any = (scores.float() if self._parts.in_float32 else scores).softmax(-1).max(-1)
-            return Decisions(chosen.indices.cpu().numpy(), chosen.values.cpu().double().numpy())
-        # Prompt words are words of the sentence to Flair's CRF, too.
-        tags = best_tags(scores, ends, crf.scores, start=crf.start, stop=crf.stop)
-        return Decisions(tags.cpu().numpy(), None)
+            scores = self._parts.head(states)
+            return choose(scores.float() if self._parts.in_float32 else scores, chunk.ends, self._parts.crf)
 
     def _run(self, rows: Sequence[Row], states: torch.Tensor, prefix: CachedPrefix | None) -> None:
         skipped = 0 if prefix is None else prefix.length
@@ -126,6 +139,33 @@ class Decider:
         """A weight that no pass quantizes: states have its type, and lie where it lies."""
         weight: torch.Tensor = self.encoder.model.embeddings.LayerNorm.weight
         return weight
+
+
+def decider_of(parts: Parts, reading: Reading, batch_tokens: int, *, prefix_caching: bool) -> Decider:
+    """Return what decides for a tagger that reads so.
+
+    Args:
+        parts: Of the tagger.
+        reading: How words become sub-tokens.
+        batch_tokens: Sub-tokens in one forward pass.
+        prefix_caching: Whether the prompt is computed once instead of with each sentence. It
+            then does not see the sentence, for which the model was not trained.
+    """
+    return Decider(parts, batch_tokens, WordEncoder(reading).prefix() if prefix_caching else None)
+
+
+def choose(scores: torch.Tensor, ends: NDArray[np.int64], crf: Transitions | None) -> Decisions:
+    """Return the tags with the largest probability, or the CRF's best sequences of them.
+
+    *Shapes:* ``scores`` ``(words, tags)``; ``ends`` as of :class:`~leanner.taggers.rows.Chunk`.
+    """
+    if crf is None:
+        # The largest probability, not the largest score: two of them can round to one.
+        chosen: Any = scores.softmax(-1).max(-1)
+        return Decisions(chosen.indices.cpu().numpy(), chosen.values.cpu().double().numpy())
+    # Prompt words are words of the sentence to Flair's CRF, too.
+    tags = best_tags(scores, ends, crf.scores, start=crf.start, stop=crf.stop)
+    return Decisions(tags.cpu().numpy(), None)
 
 
 def _on(states: torch.Tensor, values: NDArray[np.int64]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Documents in, spans out, by the parts of a tagger: chunks, one made ready while the other is decided."""
+"""Documents in, spans out, whatever decides the tags: chunks, one made ready while the other is decided."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from typing import TypeVar
 
 from leanner.taggers.chunks import document_chunks
 from leanner.taggers.lean.batches import check_limits
-from leanner.taggers.lean.deciding import Decider
 from leanner.taggers.lean.decoding import TagSet
 from leanner.taggers.lean.decoding import spans_of
 from leanner.taggers.lean.encoding import Encoder
@@ -34,11 +33,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from leanner.taggers.lean.parts import Parts
+    from leanner.taggers.lean.deciding import Deciding
     from leanner.taggers.lean.reading import Reading
     from leanner.taggers.lean.repeats import Repeats
     from leanner.taggers.protocol import Prediction
     from leanner.taggers.rows import Chunk
+    from leanner.taggers.rows import DocumentChunk
     from leanner.taggers.rows import Offsets
     from leanner.taggers.splitters import Splitter
 
@@ -47,54 +47,45 @@ _Made = TypeVar("_Made")
 
 
 class Runner:
-    """The lean runtime over the parts of a tagger.
+    """Reads as a tagger reads, has its tags decided, and makes spans of them.
 
     Args:
         reading: How words become sub-tokens.
-        parts: Encoder and head.
         splitter: Splits a sentence into words.
-        tags: In the order of the head's rows.
+        decide: Makes tags of rows of sub-tokens.
+        tags: In the order in which they are numbered.
         label_of: The label of each entity type that has one.
-        batch_tokens: Sub-tokens in one forward pass.
         chunk_sentences: Sentences that are sorted by length together; no more than two chunks
             of about so many are held in memory.
-        prefix_caching: Whether the prompt is computed once instead of with each sentence. It
-            then does not see the sentence, for which the model was not trained.
         deduplicate: Whether a sentence that was seen with the same context is not computed again.
 
     Raises:
         ValueError: A batch or a chunk of nothing.
     """
 
-    runtime = "lean"
-
     def __init__(
         self,
         reading: Reading,
-        parts: Parts,
         splitter: Splitter,
+        decide: Deciding,
         *,
         tags: Sequence[str],
         label_of: Mapping[str, Label],
-        batch_tokens: int = 2048,
         chunk_sentences: int = 1024,
-        prefix_caching: bool = False,
         deduplicate: bool = False,
     ) -> None:
-        check_limits(batch_tokens, chunk_sentences)
+        check_limits(decide.batch_tokens, chunk_sentences)
         self.reading: Final = reading
-        self.parts: Final = parts
         self.splitter: Final = splitter
         self.tags: Final = tuple(tags)
         self.label_of: Final = dict(label_of)
-        self.batch_tokens: Final = batch_tokens
+        self.batch_tokens: Final = decide.batch_tokens
         self.chunk_sentences: Final = chunk_sentences
-        self.prefix_caching: Final = prefix_caching
+        self.prefix_caching: Final = decide.prefix_ids is not None
         self.deduplicate: Final = deduplicate
         self._skipped: Final = len(reading.prompt)
         self._encode: Final = Encoder(reading, splitter)
-        prefix = self._encode.prefix() if prefix_caching else None
-        self._decide: Final = Decider(parts, batch_tokens, prefix)
+        self._decide: Deciding = decide
         self._tag_set: Final = TagSet.of(self.tags)
         self._labels: Final = [self.label_of.get(name) for name in self._tag_set.types]
 
@@ -108,6 +99,10 @@ class Runner:
             "prefix_caching": self.prefix_caching,
             "deduplicate": self.deduplicate,
         }
+
+    def encode(self, documents: Sequence[Document]) -> DocumentChunk:
+        """Return the rows of documents, as they are decided."""
+        return self._encode(documents)
 
     def tag(self, documents: Iterable[Document]) -> Iterator[Prediction]:
         """Yield the spans of each document, in order."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from leanner.taggers.errors import TaggerError
+from leanner.taggers.lean.deciding import decider_of
 from leanner.taggers.lean.parts import Parts
 from leanner.taggers.lean.reading import Reading
 from leanner.taggers.lean.running import Runner
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from leanner.taggers.flair import FlairTagger
+    from leanner.taggers.lean.deciding import Decider
 
 
 class LeanTagger(Runner):
@@ -37,6 +39,9 @@ class LeanTagger(Runner):
         ValueError: A batch or a chunk of nothing.
     """
 
+    runtime = "lean"
+    _decide: Decider
+
     def __init__(
         self,
         tagger: FlairTagger,
@@ -49,17 +54,17 @@ class LeanTagger(Runner):
         model: Any = tagger.model
         if (reason := reason_against(model) or (reason_against_prefix(model) if prefix_caching else None)) is not None:
             raise TaggerError(reason)
+        reading, parts = Reading.of(model.embeddings, task_prompt(model)), Parts.of_flair(model)
         super().__init__(
-            Reading.of(model.embeddings, task_prompt(model)),
-            Parts.of_flair(model),
+            reading,
             tagger.tokenizer,
+            decider_of(parts, reading, batch_tokens, prefix_caching=prefix_caching),
             tags=model.label_dictionary.get_items(),
             label_of=tagger.label_of,
-            batch_tokens=batch_tokens,
             chunk_sentences=chunk_sentences,
-            prefix_caching=prefix_caching,
             deduplicate=deduplicate,
         )
+        self.parts = parts
         self.model: torch.nn.Module = tagger.model
         self.name = tagger.name
         self.labels = tagger.labels

@@ -1,0 +1,59 @@
+"""Rows of a batch as a rectangle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from typing import NamedTuple
+
+import numpy as np
+
+from leanner.taggers.lean.batches import token_batches
+
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from leanner.taggers.rows import Row
+
+
+class Padded(NamedTuple):
+    """Some rows, ready for an engine; all int64.
+
+    Attributes:
+        ids: Sub-tokens, 0 behind the end of a row, ``(rows, longest)``.
+        lengths: Of the rows, ``(rows,)``.
+        wanted: ``row * longest + position`` of the hidden states that are wanted, ``(n,)``.
+        words: The word that each of them belongs to, ``(n,)``.
+    """
+
+    ids: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    wanted: NDArray[np.int64]
+    words: NDArray[np.int64]
+
+    @property
+    def inputs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """What the graph takes, in order."""
+        return self.ids, self.lengths, self.wanted
+
+
+def padded(rows: Sequence[Row]) -> Padded:
+    """Return the rows as a rectangle, as long as the longest of them."""
+    lengths = np.array([len(row.ids) for row in rows], dtype=np.int64)
+    longest = int(lengths.max())
+    ids = np.zeros((len(rows), longest), dtype=np.int64)
+    for number, row in enumerate(rows):
+        ids[number, : len(row.ids)] = row.ids
+    wanted = np.concatenate([row.positions + number * longest for number, row in enumerate(rows)])
+    return Padded(ids, lengths, wanted, np.concatenate([row.words for row in rows]))
+
+
+def rectangles(rows: Sequence[Row], batch_tokens: int) -> Iterator[Padded]:
+    """Yield the batches of the lean runtime: rows sorted by length, up to so many sub-tokens, padding not counted."""
+    for batch in token_batches([len(row.ids) for row in rows], batch_tokens):
+        chosen = padded([rows[number] for number in batch])
+        # A window of a long text can lie between two words that it shares with its neighbours.
+        if len(chosen.wanted):
+            yield chosen

@@ -1,0 +1,44 @@
+"""What engines need, and which taggers they can run; known where torch is not imported."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Final
+
+from leanner.taggers.lean.support import REASONS as LEAN_REASONS
+
+
+#: The packages that an engine is made with, in order.
+PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {
+    "onnxruntime": ("onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("openvino", "nncf"),
+}
+
+NOT_A_CPU: Final = "the engines' graphs are run on CPUs only"
+OTHER_LIBRARY: Final = "a tagger of transformers, of which no graph is made: run it in the lean runtime"
+
+
+def missing_packages(engine: str) -> str | None:
+    """Return what is to be installed for an engine; ``None`` if all of it is there."""
+    missing = [name for name in PACKAGES[engine] if importlib.util.find_spec(name) is None]
+    return _to_install(engine, missing) if missing else None
+
+
+def reasons_against(engine: str) -> tuple[str, ...]:
+    """Return every reason for which an engine may not run a tagger."""
+    return (NOT_A_CPU, OTHER_LIBRARY, *LEAN_REASONS, *_every_lack(engine))
+
+
+def _every_lack(engine: str) -> Iterator[str]:
+    names = PACKAGES[engine]
+    for number in range(1, len(names) + 1):
+        for missing in combinations(names, number):
+            yield _to_install(engine, missing)
+
+
+def _to_install(engine: str, missing: tuple[str, ...] | list[str]) -> str:
+    return f"{engine} needs {', '.join(missing)}: pip install 'leanner[engines]'"

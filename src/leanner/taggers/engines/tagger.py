@@ -1,0 +1,88 @@
+"""A Flair tagger whose encoder and head are an engine's graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Final
+
+import torch
+
+from torch import nn
+
+from leanner.taggers.engines.deciding import EngineDecider
+from leanner.taggers.lean.running import Runner
+from leanner.taggers.weights import Weights
+from leanner.taggers.weights import weigh
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from leanner.taggers.engines.deciding import Engine
+    from leanner.taggers.lean.tagger import LeanTagger
+
+
+#: Bytes of a number, by dtype.
+_BYTES: Final = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+
+class Graph(nn.Module):
+    """What stands for torch's modules where an engine holds the weights: it knows what they weigh, no more.
+
+    Args:
+        stored: Bytes of the weights in the engine's graph, by dtype.
+        original: What the modules weighed that the graph was made of.
+    """
+
+    def __init__(self, stored: Mapping[str, int], original: Weights) -> None:
+        super().__init__()
+        self._weights: Final = Weights(
+            parameters=sum(size // _BYTES.get(dtype, 1) for dtype, size in stored.items()),
+            bytes_by_dtype=dict(stored),
+            linear=original.linear,
+            linear_nonzero=original.linear_nonzero,
+            flops=original.flops,
+        )
+
+    def weigh(self) -> Weights:
+        """Return what the weights are and weigh."""
+        return self._weights
+
+
+class EngineTagger(Runner):
+    """A tagger that reads and decodes as in the lean runtime, and computes by an engine; torch's modules are let go.
+
+    Args:
+        lean: The tagger in the lean runtime.
+        engine: Made of its parts.
+        stored: Bytes of the weights in the engine's graph, by dtype.
+    """
+
+    def __init__(self, lean: LeanTagger, engine: Engine, stored: Mapping[str, int]) -> None:
+        parts = lean.parts
+        decide = EngineDecider(
+            engine,
+            parts.head.get_parameter("bias").detach().numpy().copy(),
+            mean=parts.mean,
+            crf=parts.crf,
+            batch_tokens=lean.batch_tokens,
+        )
+        super().__init__(
+            lean.reading,
+            lean.splitter,
+            decide,
+            tags=lean.tags,
+            label_of=lean.label_of,
+            chunk_sentences=lean.chunk_sentences,
+        )
+        self.runtime = engine.runtime
+        self.model: nn.Module = Graph(stored, weigh(lean.model))
+        self.name = lean.name
+        self.labels = lean.labels
+        self.weights_sha256 = lean.weights_sha256
+        self.quality = lean.quality
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return torch.device("cpu")
