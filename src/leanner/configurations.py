@@ -95,6 +95,7 @@ _FOURS: Final = "two of each four must go, whatever they carry"
 _AND_MORE: Final = "what pruning alone may lose, and room for static ranges and a prompt that sees no sentence"
 _OF_A_BATCH: Final = "activations have one scale for a batch: what a sentence gets depends on its neighbours"
 _NNCFS: Final = "which layers become int8, and by which ranges, is NNCF's choice"
+_TOGETHER: Final = "how much it matters that neighbours are computed with a sentence depends on the tagger's training"
 _UNTESTED: Final = "the losses of two passes need not add up"
 
 
@@ -181,6 +182,7 @@ CONFIGURATIONS: Final = (
     Configuration("lean", "runtime", (LeanRuntime(),), bound=_SAME),
     Configuration("lean-prefix", "runtime", (_CACHED,), bound=_PREFIX, default=False),
     Configuration("lean-deduplicated", "runtime", (LeanRuntime(deduplicate=True),), bound=_SAME, default=False),
+    Configuration("lean-windows", "runtime", (LeanRuntime(window_words=128),), unbounded=_TOGETHER, default=False),
     Configuration("lean-bf16", "combined", (Precision("bfloat16"), LeanRuntime()), bound=_HALF, default=False),
     Configuration("lean-fp16", "combined", (Precision("float16"), LeanRuntime()), bound=_HALF, default=False),
     Configuration("lean-int8", "combined", (Int8Dynamic(), LeanRuntime()), bound=_INT8),
@@ -191,6 +193,13 @@ CONFIGURATIONS: Final = (
     _lean_static("ffn-ls-50", _HALF_OF_NEURONS),
     _lean_static("heads-ffn-ls-50", _HALF_OF_HEADS, _HALF_OF_NEURONS),
     _lean_static("second-order-50", SecondOrderPruning(0.5)),
+    Configuration(
+        "lean-int8-static-prefix-windows",
+        "combined",
+        (Int8Static(), LeanRuntime(prefix_caching=True, window_words=128)),
+        unbounded=_TOGETHER,
+        default=False,
+    ),
     _leanest("ffn-ls-50", Bound(2.5, 3.5, _AND_MORE), _HALF_OF_NEURONS),
     _leanest("heads-ffn-ls-50", Bound(3.0, 4.0, _AND_MORE), _HALF_OF_HEADS, _HALF_OF_NEURONS),
     *_half_of_int8("magnitude", MagnitudePruning(0.5, scope="layer")),

@@ -72,5 +72,7 @@ def test_it_describes_itself() -> None:
         "batch_tokens": 2048,
         "prefix_caching": False,
         "deduplicate": False,
+        "window_words": 0,
     }
-    assert support.NO_DEDUPLICATION in LeanRuntime(deduplicate=True).refusals("cpu", None)
+    assert support.NO_REGROUPING in LeanRuntime(window_words=9).refusals("cpu", None)
+    assert support.NO_REGROUPING in LeanRuntime(deduplicate=True).refusals("cpu", None)

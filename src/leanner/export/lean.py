@@ -75,6 +75,7 @@ class Lean(Runner):
             label_of=manifest.output.labels,
             chunk_sentences=running.chunk_sentences,
             deduplicate=running.deduplicate,
+            window_words=running.window_words,
         )
         self.model = model
         self.manifest = manifest

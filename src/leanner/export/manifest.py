@@ -118,6 +118,7 @@ class Running:
     chunk_sentences: int
     prefix_caching: bool
     deduplicate: bool = False
+    window_words: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +230,8 @@ def _of_texts(given: Input, runtime: Running) -> Iterator[_Contradiction]:
         yield "input.context", "0 or more", given.context
     if given.longest is not None and not 0 <= given.stride < given.longest - 2:
         yield "input.stride", "0 or more, and less than a window of input.longest holds", given.stride
+    if runtime.window_words < 0:
+        yield "runtime.window_words", "0 or more", runtime.window_words
     if min(runtime.batch_tokens, runtime.chunk_sentences) < 1:
         yield "runtime", "batches and chunks of 1 or more", [runtime.batch_tokens, runtime.chunk_sentences]
     if runtime.prefix_caching and (given.context or not given.prompt):

@@ -173,7 +173,13 @@ def _write(tagger: LeanTagger, configuration: str, passes: Sequence[Mapping[str,
         layers=layers,
         input=_input(tagger),
         output=_output(tagger),
-        runtime=Running(tagger.batch_tokens, tagger.chunk_sentences, tagger.prefix_caching, tagger.deduplicate),
+        runtime=Running(
+            tagger.batch_tokens,
+            tagger.chunk_sentences,
+            tagger.prefix_caching,
+            tagger.deduplicate,
+            tagger.window_words,
+        ),
     )
     write_atomically(folder / MANIFEST, manifest.to_json())
 

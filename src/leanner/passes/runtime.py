@@ -10,7 +10,7 @@ from typing import Any
 
 from leanner.passes.protocol import NotRunnable
 from leanner.passes.protocol import run_by_its_library
-from leanner.taggers.lean.support import NO_DEDUPLICATION
+from leanner.taggers.lean.support import NO_REGROUPING
 from leanner.taggers.lean.support import PREFIX_REASONS
 from leanner.taggers.lean.support import REASONS
 
@@ -33,11 +33,15 @@ class LeanRuntime:
             sentence, so that F1 may change.
         deduplicate: Whether a sentence that was seen with the same context, one of the last 32,768
             different ones, is not computed again.
+        window_words: The most words of sentences of a document that are computed together, as each
+            other's context: see ``leanner.taggers.lean.windows``. The tagger was not trained so: F1
+            may change. 0 for each sentence alone, as Flair does it.
     """
 
     batch_tokens: int = 2048
     prefix_caching: bool = False
     deduplicate: bool = False
+    window_words: int = 0
 
     @property
     def name(self) -> str:
@@ -61,7 +65,7 @@ class LeanRuntime:
             gpu: Name of the GPU, if the device is one.
         """
         reasons = REASONS + PREFIX_REASONS if self.prefix_caching else REASONS
-        return (*reasons, NO_DEDUPLICATION) if self.deduplicate else reasons
+        return (*reasons, NO_REGROUPING) if self.deduplicate or self.window_words else reasons
 
     def check(self, tagger: Tagger) -> None:
         """Refuse what the runtime cannot run, before other passes take their time.
@@ -76,7 +80,9 @@ class LeanRuntime:
 
         run_by_its_library(tagger, self.name)
         try:
-            check_runnable(tagger, prefix_caching=self.prefix_caching, deduplicate=self.deduplicate)
+            check_runnable(
+                tagger, prefix_caching=self.prefix_caching, regroup=self.deduplicate or self.window_words > 0
+            )
         except TaggerError as error:
             raise NotRunnable(str(error)) from error
 
@@ -98,6 +104,7 @@ class LeanRuntime:
                 batch_tokens=self.batch_tokens,
                 prefix_caching=self.prefix_caching,
                 deduplicate=self.deduplicate,
+                window_words=self.window_words,
             )
         except TaggerError as error:
             raise NotRunnable(str(error)) from error

@@ -22,6 +22,7 @@ from leanner.taggers.tokenizers import Words
 from leanner.types import Document
 from leanner.types import Label
 from leanner.types import Sentence
+from leanner.types import Span
 
 
 TEXTS = (
@@ -199,6 +200,47 @@ def test_the_share_of_repeated_sentences_is_told(shaped_file: Path) -> None:
     assert once.notes_on(given) == ("75.0 % of the sentences repeat an earlier one",)
     assert once.notes_on([]) == ()
     assert LeanTagger(without_context(shaped_file)).notes_on(given) == ()
+
+
+@pytest.mark.parametrize("tagger", [shaped, without_context], ids=["context", "alone"])
+def test_windows_of_one_sentence_have_the_same_spans(shaped_file: Path, tagger: Callable[[Path], FlairTagger]) -> None:
+    lean, windows = LeanTagger(tagger(shaped_file)), LeanTagger(tagger(shaped_file), window_words=1)
+    assert list(windows.tag(documents())) == list(lean.tag(documents()))
+
+
+def test_a_window_is_a_longer_sentence(shaped_file: Path) -> None:
+    lean, windows = LeanTagger(without_context(shaped_file)), LeanTagger(without_context(shaped_file), window_words=12)
+    texts = ("Loss of PTEN is common.", "IL-6 rose.", "  ", "Mouse p53 suppresses tumours in Danio rerio.")
+    together = Document("1", "test", "1", frozenset(Label), (Sentence(" ".join(texts[:2])), Sentence(texts[3])))
+    apart = Document("1", "test", "1", frozenset(Label), tuple(map(Sentence, texts)))
+
+    (whole,), (found,) = list(lean.tag([together])), list(windows.tag([apart]))
+
+    length = len(texts[0])
+    crossing = [span for span in whole[0] if span.start < length < span.end]
+    first, second, blank, last = found
+    assert blank == ()
+    assert last == whole[1]
+    shifted = [Span(span.start + length + 1, span.end + length + 1, span.label) for span in second]
+    parts = [
+        span for span in (*first, *shifted) if not any(span.start < c.end and c.start < span.end for c in crossing)
+    ]
+    assert parts == [span for span in whole[0] if span not in crossing]
+
+
+@pytest.mark.parametrize("options", [{"batch_tokens": 1}, {"chunk_sentences": 1}, {"deduplicate": True}])
+@pytest.mark.parametrize("tagger", [shaped, without_context], ids=["context", "alone"])
+def test_batches_and_chunks_change_nothing_with_windows(
+    shaped_file: Path, tagger: Callable[[Path], FlairTagger], options: dict[str, Any]
+) -> None:
+    whole = list(LeanTagger(tagger(shaped_file), window_words=40).tag(twice(documents())))
+    assert list(LeanTagger(tagger(shaped_file), window_words=40, **options).tag(twice(documents()))) == whole
+    assert sum(len(spans) for prediction in whole for spans in prediction) > 20
+
+
+def test_less_than_no_window_is_refused(shaped_file: Path) -> None:
+    with pytest.raises(ValueError, match="expected windows of at least one word, or 0 for none, found -1"):
+        LeanTagger(shaped(shaped_file), window_words=-1)
 
 
 def test_a_budget_of_nothing_is_refused(shaped_file: Path) -> None:

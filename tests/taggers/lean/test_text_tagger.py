@@ -163,6 +163,7 @@ def test_it_keeps_what_the_tagger_was(bert: Path) -> None:
         "context_tokens": 0,
         "prefix_caching": False,
         "deduplicate": False,
+        "window_words": 0,
     }
 
 
@@ -197,7 +198,8 @@ def test_other_segments_are_refused(bert: Path) -> None:
 def test_a_prefix_and_a_budget_of_nothing_are_refused(bert: Path) -> None:
     with pytest.raises(TaggerError, match="a tagger without a prompt"):
         make_lean(loaded(bert), prefix_caching=True)
-    with pytest.raises(TaggerError, match="once for taggers of Flair only"):
-        make_lean(loaded(bert), deduplicate=True)
+    for options in ({"deduplicate": True}, {"window_words": 9}):
+        with pytest.raises(TaggerError, match="for taggers of Flair only"):
+            make_lean(loaded(bert), **options)
     with pytest.raises(ValueError, match="expected at least one sub-token a batch"):
         LeanTextTagger(loaded(bert), batch_tokens=0)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from leanner.taggers.lean.pieces import Pieces
+from leanner.taggers.lean.windows import windows_of
 from leanner.taggers.rows import Chunk
 from leanner.taggers.rows import DocumentChunk
 from leanner.taggers.rows import Offsets
@@ -38,6 +39,20 @@ class InContext(NamedTuple):
     left: list[str]
     text: list[str]
     right: list[str]
+
+
+class Texts(NamedTuple):
+    """What is to be encoded of some documents.
+
+    Attributes:
+        inputs: Their sentences with a word, or windows of them.
+        lengths: Words of the sentences of each window; ``None`` where each input is a sentence.
+        offsets: Of the words.
+    """
+
+    inputs: list[InContext]
+    lengths: list[list[int]] | None
+    offsets: Offsets
 
 
 class WordEncoder:
@@ -135,24 +150,30 @@ class Encoder(WordEncoder):
     Args:
         reading: How the tagger has words.
         splitter: Splits a sentence into words.
+        window_words: The most words of sentences that are one input together; 0 for each sentence alone.
     """
 
-    def __init__(self, reading: Reading, splitter: Splitter) -> None:
+    def __init__(self, reading: Reading, splitter: Splitter, window_words: int = 0) -> None:
         super().__init__(reading)
         self.words: Final = splitter
+        self.window_words: Final = window_words
 
     def __call__(self, documents: Sequence[Document]) -> DocumentChunk:
         """Return the rows of ``documents``; a sentence has neighbours in its own document only."""
-        sentences, offsets = self.sentences(documents)
-        chunk = self.encode(sentences)
-        return DocumentChunk(chunk.rows, chunk.ends, offsets)
+        texts = self.texts(documents)
+        chunk = self.encode(texts.inputs)
+        return DocumentChunk(chunk.rows, chunk.ends, texts.offsets)
 
-    def sentences(self, documents: Sequence[Document]) -> tuple[list[InContext], Offsets]:
-        """Return the sentences with a word of ``documents``, and where the words of all sentences are."""
-        sentences: list[InContext] = []
-        offsets: Offsets = []
+    def texts(self, documents: Sequence[Document]) -> Texts:
+        """Return the sentences of ``documents`` with their words, or their windows."""
+        texts = Texts([], [] if self.window_words else None, [])
         for document in documents:
             split = [self.words.split(sentence.text) for sentence in document.sentences]
-            offsets.append([None if words is None else words.offsets for words in split])
-            sentences.extend(self.in_order([words.texts for words in split if words is not None]))
-        return sentences, offsets
+            texts.offsets.append([None if words is None else words.offsets for words in split])
+            sentences = [words.texts for words in split if words is not None]
+            if texts.lengths is not None:
+                grouped = list(windows_of(sentences, self.window_words))
+                texts.lengths.extend([len(words) for words in window] for window in grouped)
+                sentences = [[word for words in window for word in words] for window in grouped]
+            texts.inputs.extend(self.in_order(sentences))
+        return texts

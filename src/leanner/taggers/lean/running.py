@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from itertools import islice
+from itertools import repeat
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -23,6 +24,7 @@ from leanner.taggers.lean.encoding import Encoder
 from leanner.taggers.lean.repeats import KnownTags
 from leanner.taggers.lean.repeats import Seen
 from leanner.taggers.lean.repeats import share_of_repeats
+from leanner.taggers.lean.windows import sentences_of
 from leanner.types import Document
 from leanner.types import Label
 from leanner.types import Span
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from leanner.taggers.lean.deciding import Deciding
+    from leanner.taggers.lean.encoding import Texts
     from leanner.taggers.lean.reading import Reading
     from leanner.taggers.lean.repeats import Repeats
     from leanner.taggers.protocol import Prediction
@@ -58,9 +61,11 @@ class Runner:
         chunk_sentences: Sentences that are sorted by length together; no more than two chunks
             of about so many are held in memory.
         deduplicate: Whether a sentence that was seen with the same context is not computed again.
+        window_words: The most words of sentences of a document that are computed together, each of them
+            once: see ``leanner.taggers.lean.windows``. 0 for each sentence alone.
 
     Raises:
-        ValueError: A batch or a chunk of nothing.
+        ValueError: A batch or a chunk of nothing, or less than no window.
     """
 
     def __init__(
@@ -73,8 +78,11 @@ class Runner:
         label_of: Mapping[str, Label],
         chunk_sentences: int = 1024,
         deduplicate: bool = False,
+        window_words: int = 0,
     ) -> None:
         check_limits(decide.batch_tokens, chunk_sentences)
+        if window_words < 0:
+            raise ValueError(f"expected windows of at least one word, or 0 for none, found {window_words}")
         self.reading: Final = reading
         self.splitter: Final = splitter
         self.tags: Final = tuple(tags)
@@ -83,8 +91,8 @@ class Runner:
         self.chunk_sentences: Final = chunk_sentences
         self.prefix_caching: Final = decide.prefix_ids is not None
         self.deduplicate: Final = deduplicate
-        self._skipped: Final = len(reading.prompt)
-        self._encode: Final = Encoder(reading, splitter)
+        self.window_words: Final = window_words
+        self._encode: Final = Encoder(reading, splitter, window_words)
         self._decide: Deciding = decide
         self._tag_set: Final = TagSet.of(self.tags)
         self._labels: Final = [self.label_of.get(name) for name in self._tag_set.types]
@@ -98,6 +106,7 @@ class Runner:
             "context_tokens": self.reading.context,
             "prefix_caching": self.prefix_caching,
             "deduplicate": self.deduplicate,
+            "window_words": self.window_words,
         }
 
     def encode(self, documents: Sequence[Document]) -> DocumentChunk:
@@ -107,45 +116,46 @@ class Runner:
     def tag(self, documents: Iterable[Document]) -> Iterator[Prediction]:
         """Yield the spans of each document, in order."""
         self._encode.forget()
-        chunks = document_chunks(documents, self.chunk_sentences)
-        if self.deduplicate:
-            yield from self._tag_once(chunks)
-            return
-        for chunk in one_ahead(chunks, self._encode):
-            yield from self._spans(self._decide(chunk).tags, chunk.ends, chunk.offsets)
+        seen, known = Seen(), KnownTags()
+
+        def encode(documents: list[Document]) -> tuple[Texts, Repeats | None, Chunk]:
+            texts = self._encode.texts(documents)
+            repeats = seen(texts.inputs) if self.deduplicate else None
+            return texts, repeats, self._encode.encode(texts.inputs if repeats is None else repeats.new)
+
+        for texts, repeats, chunk in one_ahead(document_chunks(documents, self.chunk_sentences), encode):
+            tags, ends = self._decide(chunk).tags, chunk.ends
+            if repeats is not None:
+                tags, ends = known(repeats, tags, ends)
+            prompts: Iterable[int] = repeat(len(self.reading.prompt))
+            if texts.lengths is not None:
+                ends, prompts = sentences_of(texts.lengths, len(self.reading.prompt))
+            yield from self._spans(tags, ends, prompts, texts.offsets)
 
     def notes_on(self, documents: Iterable[Document]) -> tuple[str, ...]:
         """Return how much of ``documents`` is tagged once for several sentences, where it is."""
         if not self.deduplicate:
             return ()
         chunks = document_chunks(documents, self.chunk_sentences)
-        share = share_of_repeats(sentence for chunk in chunks for sentence in self._encode.sentences(chunk)[0])
-        return () if share is None else (f"{100 * share:.1f} % of the sentences repeat an earlier one",)
+        share = share_of_repeats(text for chunk in chunks for text in self._encode.texts(chunk).inputs)
+        what = "windows" if self.window_words else "sentences"
+        return () if share is None else (f"{100 * share:.1f} % of the {what} repeat an earlier one",)
 
-    def _tag_once(self, chunks: Iterable[list[Document]]) -> Iterator[Prediction]:
-        seen, known = Seen(), KnownTags()
-
-        def encode(documents: list[Document]) -> tuple[Repeats, Chunk, Offsets]:
-            sentences, offsets = self._encode.sentences(documents)
-            repeats = seen(sentences)
-            return repeats, self._encode.encode(repeats.new), offsets
-
-        for repeats, chunk, offsets in one_ahead(chunks, encode):
-            yield from self._spans(*known(repeats, self._decide(chunk).tags, chunk.ends), offsets)
-
-    def _spans(self, tags: NDArray[np.int64], ends: NDArray[np.int64], offsets: Offsets) -> Iterator[Prediction]:
+    def _spans(
+        self, tags: NDArray[np.int64], ends: NDArray[np.int64], prompts: Iterable[int], offsets: Offsets
+    ) -> Iterator[Prediction]:
         first, last, kinds = (values.tolist() for values in spans_of(tags, ends, self._tag_set))
         found = zip(first, last, kinds, strict=True)
         span = next(found, None)
-        begin, remaining = 0, iter(ends.tolist())
+        begin, remaining = 0, zip(ends.tolist(), prompts, strict=False)
         for document in offsets:
             sentences: list[tuple[Span, ...]] = []
             for words in document:
                 if words is None:
                     sentences.append(())
                     continue
-                end = next(remaining)
-                text = begin + self._skipped
+                end, prompt = next(remaining)
+                text = begin + prompt
                 spans: list[Span] = []
                 while span is not None and span[0] < end:
                     label = self._labels[span[2]]

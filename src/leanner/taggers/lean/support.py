@@ -24,7 +24,7 @@ SEGMENTS: Final = f"a tokenizer that gives another segment than the first: {_OTH
 NO_PREFIX: Final = "a tagger without a prompt: no prefix to cache"
 CONTEXT: Final = "context before the prompt, another for each sentence: no prefix to cache"
 
-NO_DEDUPLICATION: Final = "a tagger of transformers: sentences are tagged once for taggers of Flair only"
+NO_REGROUPING: Final = "a tagger of transformers: sentences are tagged once, or together, for taggers of Flair only"
 
 #: Every answer of :func:`reason_against_prefix`.
 PREFIX_REASONS: Final = (NO_PREFIX, CONTEXT)

@@ -33,6 +33,7 @@ class LeanTagger(Runner):
         prefix_caching: Whether the prompt is computed once instead of with each sentence. It
             then does not see the sentence, for which the model was not trained.
         deduplicate: Whether a sentence that was seen with the same context is not computed again.
+        window_words: The most words of sentences of a document that are computed together; 0 for each alone.
 
     Raises:
         TaggerError: The tagger has parts that this runtime does not have.
@@ -50,6 +51,7 @@ class LeanTagger(Runner):
         chunk_sentences: int = 1024,
         prefix_caching: bool = False,
         deduplicate: bool = False,
+        window_words: int = 0,
     ) -> None:
         model: Any = tagger.model
         if (reason := reason_against(model) or (reason_against_prefix(model) if prefix_caching else None)) is not None:
@@ -63,6 +65,7 @@ class LeanTagger(Runner):
             label_of=tagger.label_of,
             chunk_sentences=chunk_sentences,
             deduplicate=deduplicate,
+            window_words=window_words,
         )
         self.parts = parts
         self.model: torch.nn.Module = tagger.model

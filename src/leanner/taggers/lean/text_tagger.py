@@ -66,7 +66,7 @@ class LeanTextTagger:
         """Return how texts reach the model, ready for JSON."""
         of_batches = {"batch_tokens": self.batch_tokens, "chunk_sentences": self.chunk_sentences}
         same = {key: value for key, value in self._reference.describe().items() if key != "mini_batch_size"}
-        return {**same, **of_batches, "prefix_caching": False, "deduplicate": False}
+        return {**same, **of_batches, "prefix_caching": False, "deduplicate": False, "window_words": 0}
 
     def tag(self, documents: Iterable[Document]) -> Iterator[Prediction]:
         """Yield the spans of each document, in order."""

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def windows(lengths: Sequence[int], words: int) -> Iterator[int]:
-    """Yield how many sentences that follow each other have at most ``words`` words together, one at least.
+def windows_of(sentences: Sequence[list[str]], words: int) -> Iterator[Sequence[list[str]]]:
+    """Yield sentences that follow each other and have at most ``words`` words together, one at least.
 
     Args:
-        lengths: Of the sentences of a document.
+        sentences: Of a document, as words.
         words: The most that a window takes; a longer sentence is a window of its own.
 
     Raises:
@@ -31,34 +31,28 @@ def windows(lengths: Sequence[int], words: int) -> Iterator[int]:
     """
     if words < 1:
         raise ValueError(f"expected windows of at least one word, found {words}")
-    held = sentences = 0
-    for length in lengths:
-        if sentences and held + length > words:
-            yield sentences
-            held = sentences = 0
-        held += length
-        sentences += 1
-    if sentences:
-        yield sentences
+    begin = held = 0
+    for number, sentence in enumerate(sentences):
+        if begin < number and held + len(sentence) > words:
+            yield sentences[begin:number]
+            begin, held = number, 0
+        held += len(sentence)
+    if begin < len(sentences):
+        yield sentences[begin:]
 
 
-def without_prompts(
-    tags: NDArray[np.int64], ends: NDArray[np.int64], lengths: Sequence[Sequence[int]], prompt: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the tags of the sentences of windows, and where each sentence ends among them.
+def sentences_of(lengths: Sequence[Sequence[int]], prompt: int) -> tuple[NDArray[np.int64], list[int]]:
+    """Return where the sentences of windows end, and how many words of a prompt each begins with.
 
-    *Shapes:* ``tags`` ``(words of all windows, prompts included,)``, ``ends`` ``(windows,)``; result
-    ``(words of all sentences,)`` and ``(sentences,)``.
+    The prompt of a window is its first sentence's: what begins in it and ends in the text is then cut off
+    as it is where each sentence has one.
+
+    *Shapes:* ends ``(sentences,)``, counted as in ``leanner.taggers.rows.Chunk``.
 
     Args:
-        tags: Of all words.
-        ends: Of the windows, counted as in ``leanner.taggers.rows.Chunk``.
-        lengths: Of the sentences of each window.
+        lengths: Words of the sentences of each window.
         prompt: Words of the prompt before each window.
     """
-    kept = np.ones(len(tags), dtype=bool)
-    begins = np.concatenate(([0], ends[:-1])).astype(np.int64) if len(ends) else ends
-    for offset in range(prompt):
-        kept[begins + offset] = False
-    flat = np.array([length for window in lengths for length in window], dtype=np.int64)
-    return tags[kept], flat.cumsum()
+    prompts = [0 if number else prompt for window in lengths for number in range(len(window))]
+    flat = [length for window in lengths for length in window]
+    return np.cumsum([words + before for words, before in zip(flat, prompts, strict=True)], dtype=np.int64), prompts
