@@ -42,7 +42,9 @@ def test_the_words_of_a_window_are_shared_out(lengths: list[list[int]], prompt: 
     ends, prompts = sentences_of(lengths, prompt)
 
     begin = 0
-    places: list[tuple[int, int]] = [(number, place) for number, window in enumerate(lengths) for place in range(len(window))]
+    places: list[tuple[int, int]] = [
+        (number, place) for number, window in enumerate(lengths) for place in range(len(window))
+    ]
     for end, before, place in zip(ends.tolist(), prompts, places, strict=True):
         assert words[begin : begin + before] == [("prompt", place[0])] * before
         assert all(word == place for word in words[begin + before : end])
