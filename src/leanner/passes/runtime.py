@@ -33,6 +33,10 @@ class LeanRuntime:
     batch_tokens: int = 2048
     prefix_caching: bool = False
 
+    def __post_init__(self) -> None:
+        if self.batch_tokens < 1:
+            raise ValueError(f"expected a batch of at least one sub-token, found {self.batch_tokens}")
+
     @property
     def name(self) -> str:
         """The field's name for it."""
