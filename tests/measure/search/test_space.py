@@ -50,6 +50,8 @@ def test_named_ones_in_the_lean_runtime_come_first_and_other_named_ones_last() -
 
     assert set(names[: len(lean)]) == set(lean)
     assert set(names[-len(others) :]) == set(others)
+    assert names[0] == "lean"
+    assert names.index("lean-int8-static-prefix-heads-ffn-ls-50") < names.index("lean-bf16")
 
 
 def test_candidates_with_the_same_stem_are_neighbours() -> None:
