@@ -38,6 +38,14 @@ def test_it_writes_what_can_be_loaded(shaped_file: Path, tmp_path: Path, capsys:
     assert main([*arguments, "--force"]) == 0
 
 
+def test_a_combination_is_exported_as_a_search_names_it(shaped_file: Path, tmp_path: Path) -> None:
+    name = "ffn-ls-50:share=0.25+int8+lean:batch_tokens=512"
+    assert main(["export", "--tagger", str(shaped_file), "--configuration", name, str(tmp_path / "out")]) == 0
+    manifest = Lean.load(tmp_path / "out").manifest
+    assert (manifest.configuration, manifest.runtime.batch_tokens) == (name, 512)
+    assert [each["name"] for each in manifest.passes] == ["ffn-pruning", "int8-dynamic", "lean-runtime"]
+
+
 def test_what_differs_from_the_measured_case_is_said(
     shaped_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,6 +58,8 @@ def test_what_differs_from_the_measured_case_is_said(
     ("configuration", "tagger", "message"),
     [
         ("int9", "bundled", "--configuration: expected one of fp32, bf16, .*, found 'int9'"),
+        ("lean:size=1", "bundled", "--configuration: lean:size=1: expected one of batch_tokens, .* found 'size=1'"),
+        ("int8+int8-static", "bundled", "int8 twice: the weights are int8 already"),
         ("lean", "nothing.pt", "found no file 'nothing.pt'"),
         ("lean-fp16", "bundled", "lean-fp16 cannot run here: float16 needs CUDA, found cpu"),
     ],

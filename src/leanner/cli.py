@@ -11,6 +11,7 @@ from leanner import check_cli
 from leanner import corpora_cli
 from leanner import export_cli
 from leanner import score_cli
+from leanner import search_cli
 from leanner import show_cli
 from leanner import tag_cli
 
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     corpora_cli.add_parser(subparsers)
     export_cli.add_parser(subparsers)
     score_cli.add_parser(subparsers)
+    search_cli.add_parser(subparsers)
     show_cli.add_parser(subparsers)
     tag_cli.add_parser(subparsers)
     parsed = parser.parse_args(arguments)

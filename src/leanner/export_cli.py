@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from leanner.configurations import named
+from leanner.combinations import combined
 
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def add_parser(subparsers: Subparsers) -> None:
         required=True,
         metavar="NAME",
         help="as its case is called: lean-int8-static, for instance; one that is measured in Flair is exported in the "
-        "lean runtime",
+        "lean runtime. Several are joined by +, and parameters stand behind a colon, as `leanner search` names them",
     )
     parser.add_argument("--device", default="cpu", help="where the passes are applied (default: %(default)s)")
     parser.add_argument("--force", action="store_true", help="replace an export that lies in OUT")
@@ -48,14 +48,15 @@ def run(args: argparse.Namespace) -> int:
     """Export and print what was written; return 2 with the reason if it cannot be."""
     errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     try:
-        configuration = named(args.configuration)
-    except KeyError as error:
+        configuration = combined(args.configuration)
+    except (KeyError, ValueError) as error:
         errors.print(f"leanner export: --configuration: {error.args[0]}")
         return 2
     # Flair and torch take seconds, which other sub-commands need not wait for
     from leanner.export.write import ExportError  # noqa: PLC0415
     from leanner.export.write import export  # noqa: PLC0415
     from leanner.passes.protocol import NotRunnable  # noqa: PLC0415
+    from leanner.passes.protocol import WrongOrder  # noqa: PLC0415
     from leanner.taggers.errors import TaggerError  # noqa: PLC0415
     from leanner.taggers.load import load_tagger  # noqa: PLC0415
 
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         with errors.status(f"exporting {configuration.name}, and comparing its spans"):
             tagger = load_tagger(args.tagger, args.device)
             lean = export(tagger, configuration.name, configuration.passes, args.out, force=args.force)
-    except (ExportError, TaggerError) as error:
+    except (ExportError, TaggerError, WrongOrder) as error:
         errors.print(f"leanner export: {error}")
         return 2
     except NotRunnable as error:

@@ -21,12 +21,12 @@ from hypothesis import given
 from hypothesis import settings
 
 from leanner.report.costs import Time
-from leanner.report.journal import OLD
 from leanner.report.journal import Asked
 from leanner.report.journal import Journal
 from leanner.report.journal import JournalError
 from leanner.report.journal import journal_of
 from leanner.report.journal import read_journal
+from leanner.report.json_lines import OLD
 from leanner.report.record import CaseRecord
 from report.made_up import dataclass_instances
 from report.records import baseline
@@ -232,7 +232,7 @@ def test_a_record_that_is_none_leaves_the_journal_as_it_was(written: Path) -> No
         with pytest.raises(ValueError, match="expected a finite number"):
             journal.append("b::x", record(time=Time((float("nan"),), 1.0, 1.0, 1.0, 0.0, 1, 1)), None)
         assert written.read_bytes() == before
-    with pytest.raises(ValueError, match="expected an open journal, found a closed one"):
+    with pytest.raises(ValueError, match="expected an open file, found a closed one"):
         journal.append("b::x", record(), None)
     journal.close()
 
@@ -267,6 +267,7 @@ import sys
 from pathlib import Path
 from leanner.report.journal import Asked
 from leanner.report.journal import Journal
+from leanner.report.json_lines import OLD
 from report.records import record
 
 path, first = Path(sys.argv[1]), int(sys.argv[2])

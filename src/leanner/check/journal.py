@@ -9,11 +9,11 @@ from typing import Any
 
 from leanner.check.compare import compare
 from leanner.check.compare import same
-from leanner.report.journal import OLD
 from leanner.report.journal import Content
 from leanner.report.journal import JournalError
 from leanner.report.journal import journal_of
 from leanner.report.journal import read_journal
+from leanner.report.json_lines import OLD
 from leanner.report.problem import Problem
 from leanner.report.stored import stored_files
 

@@ -43,6 +43,10 @@ class LeanRuntime:
     deduplicate: bool = False
     window_words: int = 0
 
+    def __post_init__(self) -> None:
+        if self.batch_tokens < 1:
+            raise ValueError(f"expected a batch of at least one sub-token, found {self.batch_tokens}")
+
     @property
     def name(self) -> str:
         """The field's name for it."""

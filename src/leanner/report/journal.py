@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 
 from collections.abc import Mapping
@@ -12,10 +11,12 @@ from datetime import UTC
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from typing import Final
 from typing import Self
 
-from leanner.atomic import write_atomically
+from leanner.report.json_lines import LineFile
+from leanner.report.json_lines import begin_lines
+from leanner.report.json_lines import parsed
+from leanner.report.json_lines import start_of
 from leanner.report.parse import ParseError
 from leanner.report.parse import read
 from leanner.report.parse import record_from_json
@@ -24,10 +25,6 @@ from leanner.report.record import SCHEMA
 from leanner.report.record import CaseRecord
 from leanner.report.record import CorpusInfo
 from leanner.report.repair import repair
-
-
-#: Appended to the name of a journal that a new one takes the place of.
-OLD: Final = ".old"
 
 
 def journal_of(report: Path) -> Path:
@@ -98,7 +95,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Open what is there; use ``begin`` or ``resume``."""
         self.path = path
-        self._file: int | None = os.open(path, os.O_WRONLY | os.O_APPEND)
+        self._lines = LineFile(path)
 
     @classmethod
     def begin(cls, path: Path, asked: Asked) -> Self:
@@ -107,12 +104,8 @@ class Journal:
         Raises:
             OSError: It cannot be written.
         """
-        if path.is_dir():
-            raise IsADirectoryError(f"expected a file for the journal, found the folder {path}")
-        if path.exists():
-            path.replace(path.with_name(path.name + OLD))
         # Whole at once: a journal always says what its run was asked to do.
-        write_atomically(path, _line({"journal": SCHEMA, **_asked_to_json(asked)}))
+        begin_lines(path, {"journal": SCHEMA, **_asked_to_json(asked)}).close()
         return cls(path)
 
     @classmethod
@@ -128,7 +121,7 @@ class Journal:
             os.truncate(path, content.whole)
         journal = cls(path)
         if _asked_to_json(content.asked) != _asked_to_json(asked):
-            journal._write({"journal": SCHEMA, **_asked_to_json(asked)})
+            journal._lines.append({"journal": SCHEMA, **_asked_to_json(asked)})
         return journal
 
     def append(self, nodeid: str, record: CaseRecord, benchmark: Mapping[str, Any] | None) -> None:
@@ -144,33 +137,18 @@ class Journal:
             OSError: It cannot be written.
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._write({"nodeid": nodeid, "time": now, "record": record.to_json(), "benchmark": repair(benchmark)[0]})
+        entry = repair(benchmark)[0]
+        self._lines.append({"nodeid": nodeid, "time": now, "record": record.to_json(), "benchmark": entry})
 
     def close(self) -> None:
         """Close it; may be called again."""
-        file, self._file = self._file, None
-        if file is not None:
-            os.close(file)
+        self._lines.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _write(self, content: Mapping[str, Any]) -> None:
-        if self._file is None:
-            raise ValueError(f"{self.path}: expected an open journal, found a closed one")
-        line = memoryview(_line(content))
-        before = os.fstat(self._file).st_size
-        try:
-            while line:
-                line = line[os.write(self._file, line) :]
-        except BaseException:
-            # A disk that was full for a moment leaves no broken line among whole ones.
-            os.ftruncate(self._file, before)
-            raise
-        os.fsync(self._file)
 
 
 def read_journal(path: Path) -> Content:
@@ -185,11 +163,11 @@ def read_journal(path: Path) -> Content:
     cases: dict[str, Saved] = {}
     whole = 0
     for number, line in enumerate(lines, start=1):
-        data = _parsed(line)
+        data = parsed(line)
         if data is None:
             if number < len(lines) or asked is None:
-                raise JournalError(f"{path}:{number}: expected a line of JSON, found {_start(line)}")
-            return Content(cases, _start(line), whole, asked)
+                raise JournalError(f"{path}:{number}: expected a line of JSON, found {start_of(line)}")
+            return Content(cases, start_of(line), whole, asked)
         try:
             if "journal" in data:
                 asked = _asked(data)
@@ -204,23 +182,6 @@ def read_journal(path: Path) -> Content:
     if asked is None:
         raise JournalError(f"{path}:1: expected a journal of leanner, found an empty file")
     return Content(cases, None, whole, asked)
-
-
-def _line(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
-
-
-def _parsed(line: bytes) -> Mapping[str, Any] | None:
-    """Return the object of a whole line; ``None`` for anything else."""
-    try:
-        data = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
-        return None
-    return data if isinstance(data, dict) else None
-
-
-def _start(line: bytes) -> str:
-    return shown(line[:200].decode(errors="replace"))
 
 
 def _asked_to_json(asked: Asked) -> dict[str, Any]:
