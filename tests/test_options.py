@@ -35,6 +35,8 @@ WRITTEN = (
     ("resume", "b.jsonl", "resume", "b.jsonl"),
     ("record-meters", "traces", "record_meters", "traces"),
     ("replay-meters", "recorded", "replay_meters", "recorded"),
+    ("compare", "0001", "compare", "0001"),
+    ("compare-fail", "time:5%", "compare_fail", ("time:5%",)),
 )
 FLAGS = (("strict", "strict"), ("all", "everything"), ("interleave", "interleave"), ("isolate", "isolate"))
 
@@ -75,6 +77,8 @@ def test_defaults(pytester: pytest.Pytester) -> None:
         resume=None,
         record_meters=None,
         replay_meters=None,
+        compare=None,
+        compare_fail=(),
         strict=False,
         everything=False,
     )

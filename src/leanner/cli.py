@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import version
 
 from leanner import check_cli
+from leanner import compare_cli
 from leanner import corpora_cli
 from leanner import export_cli
 from leanner import score_cli
@@ -22,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"leanner {version('leanner')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     check_cli.add_parser(subparsers)
+    compare_cli.add_parsers(subparsers)
     corpora_cli.add_parser(subparsers)
     export_cli.add_parser(subparsers)
     score_cli.add_parser(subparsers)

@@ -44,6 +44,8 @@ class Options:
     resume: str | None
     record_meters: str | None
     replay_meters: str | None
+    compare: str | None
+    compare_fail: tuple[str, ...]
     strict: bool
     everything: bool
 
@@ -64,6 +66,12 @@ _POSITIVE: Final = frozenset({"sentences", "watts-per-core", "interval", "batch-
 
 #: Numbers that make no sense below zero.
 _NOT_NEGATIVE: Final = frozenset({"round-sentences", "seconds", "idle"})
+
+#: What an option that may stand without a value stands for then.
+_BARE: Final[dict[str, str]] = {"compare": "baseline"}
+
+#: Values of repeatable options, as the help names them.
+_METAVARS: Final[dict[str, str]] = {"corpora": "CORPUS", "compare-fail": "METRIC:THRESHOLD"}
 
 #: name, type, default, help; a type of ``bool`` makes a flag, of ``list`` a repeatable option.
 _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
@@ -115,6 +123,16 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     ("resume", str, None, "journal of a run that was cut off: its finished cases are not measured again"),
     ("record-meters", str, None, "folder for the raw traces of every metered window"),
     ("replay-meters", str, None, "folder of such traces, to take joules from instead of this machine's meters"),
+    (
+        "compare",
+        str,
+        None,
+        (
+            "hold this run against another when it ends: a file, an id or a revision as for leanner compare, or, "
+            "without a value, what was accepted on this machine; needs --benchmark-json"
+        ),
+    ),
+    ("compare-fail", list, (), "what must not get worse then, as --fail-on of leanner compare; repeatable"),
     ("strict", bool, False, "an inconclusive F1 loss fails the case"),
     ("all", bool, False, "run every configuration, not only the default ones"),
 )
@@ -130,12 +148,13 @@ def add_options(parser: pytest.Parser) -> None:
             group.addoption(flag, action="store_true", default=None, help=text)
             parser.addini(f"leanner-{name}", text, type="bool", default=False)
         elif kind is list:
-            group.addoption(flag, action="append", default=None, metavar="CORPUS", help=text)
+            group.addoption(flag, action="append", default=None, metavar=_METAVARS[name], help=text)
             parser.addini(f"leanner-{name}", text, type="args", default=[])
         else:
             choices = _CHOICES.get(name)
             metavar = None if choices else name.upper()
-            group.addoption(flag, type=kind, choices=choices, default=None, metavar=metavar, help=text)
+            bare: dict[str, Any] = {"nargs": "?", "const": _BARE[name]} if name in _BARE else {}
+            group.addoption(flag, type=kind, choices=choices, default=None, metavar=metavar, help=text, **bare)
             parser.addini(f"leanner-{name}", text, type="string", default=None)
 
 
@@ -158,6 +177,8 @@ def read_options(config: pytest.Config) -> Options:
         raise pytest.UsageError(
             f"expected --leanner-tagger={HF}… beside --leanner-tagger-labels, found {values['tagger']}"
         )
+    if values["compare-fail"] and values["compare"] is None:
+        raise pytest.UsageError("expected --leanner-compare beside --leanner-compare-fail, found none")
     return Options(
         tagger=values["tagger"],
         tagger_labels=values["tagger-labels"],
@@ -181,6 +202,8 @@ def read_options(config: pytest.Config) -> Options:
         resume=values["resume"],
         record_meters=values["record-meters"],
         replay_meters=values["replay-meters"],
+        compare=values["compare"],
+        compare_fail=tuple(values["compare-fail"]),
         strict=values["strict"],
         everything=values["all"],
     )

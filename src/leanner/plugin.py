@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from leanner.gate_report import GateReport
 from leanner.json_report import OPTIONS
 from leanner.json_report import SESSION
 from leanner.json_report import JsonReport
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MARKER: Final = "cases"
 CASE: Final = "case"
 JSON_REPORT: Final = pytest.StashKey[JsonReport]()
+GATE_REPORT: Final = pytest.StashKey[GateReport]()
 _NOT_SIDE_BY_SIDE: Final = (
     "leanner measures time and joules, which cases running side by side would spoil, and pytest-benchmark "
     "writes no report under xdist; run with -p no:xdist or -n0"
@@ -47,6 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[OPTIONS] = read_options(config)
     config.stash[JSON_REPORT] = JsonReport(config)
     config.pluginmanager.register(config.stash[JSON_REPORT], "leanner-json")
+    config.stash[GATE_REPORT] = GateReport(config, config.stash[JSON_REPORT])
+    # behind the report, so that its wrapper is around that of the report, which is finished first
+    config.pluginmanager.register(config.stash[GATE_REPORT], "leanner-gate")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -137,6 +142,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"leanner: no JSON was written: {report.failure}", red=True)
     elif report.path is not None:
         terminalreporter.write_line(f"the same as JSON: {report.path}")
+    config.stash[GATE_REPORT].show(terminalreporter)
 
 
 def _progress(config: pytest.Config) -> Callable[[str], None]:

@@ -212,6 +212,8 @@ def options(**changes: Any) -> Options:  # noqa: ANN401 - any field
         "resume": None,
         "record_meters": None,
         "replay_meters": None,
+        "compare": None,
+        "compare_fail": (),
         "strict": False,
         "everything": False,
     }

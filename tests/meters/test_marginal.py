@@ -5,8 +5,8 @@ import pytest
 
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import curve_fit  # type: ignore[import-untyped] # it ships no types
-from scipy.stats import linregress  # type: ignore[import-untyped] # it ships no types
+from scipy.optimize import curve_fit
+from scipy.stats import linregress
 from scipy.stats import t
 
 from leanner.meters.marginal import Line

@@ -4,7 +4,7 @@ import pytest
 
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import t  # type: ignore[import-untyped] # it ships no types
+from scipy.stats import t
 
 from leanner.meters.student import t_quantile
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leanner.scoring.interval import bca_interval
+from leanner.scoring.interval import bca_p_value
 
 
 NUMBERS = st.floats(-100, 100).map(lambda x: round(x, 3))
@@ -58,3 +59,23 @@ def test_ends_are_ordered_and_among_the_draws(
     low, high = bca_interval(np.array(drawn), point, [np.array(stratum) for stratum in left_out], confidence)
 
     assert min(drawn) <= low <= high <= max(drawn)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-4.0, 4.0), st.floats(0.0, 1.5))
+def test_p_is_one_less_the_confidence_of_the_interval_that_reaches_the_value(
+    seed: int, shift: float, skew: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    units = np.exp(skew * rng.normal(size=40)) + shift
+    drawn = rng.choice(units, size=(4000, 40)).mean(axis=1)
+    left_out = [(units.sum() - units) / 39]
+    p = bca_p_value(drawn, float(units.mean()), left_out)
+
+    assert 1 / 4000 <= p <= 1.0
+    if 0.01 < p < 0.99:
+        low, high = bca_interval(drawn, float(units.mean()), left_out, 1.0 - p)
+        assert min(abs(low), abs(high)) <= 0.02 * np.std(drawn) + np.ptp(drawn) / 100
+
+
+def test_p_of_no_change_at_all_is_one() -> None:
+    assert bca_p_value(np.zeros(1000), 0.0, [np.zeros(20)]) == 1.0

@@ -11,7 +11,7 @@ import torch
 
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.spatial.distance import jensenshannon  # type: ignore[import-untyped] # it ships no types
+from scipy.spatial.distance import jensenshannon
 from torch import nn
 
 import refine as module

@@ -46,6 +46,8 @@ class LeanRuntime:
     def __post_init__(self) -> None:
         if self.batch_tokens < 1:
             raise ValueError(f"expected a batch of at least one sub-token, found {self.batch_tokens}")
+        if self.window_words < 0:
+            raise ValueError(f"expected windows of at least one word, or 0 for none, found {self.window_words}")
 
     @property
     def name(self) -> str:

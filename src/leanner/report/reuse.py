@@ -24,7 +24,18 @@ if TYPE_CHECKING:
 #: text itself and the device are compared by what the record says of them. An option that is not named
 #: here is taken to matter.
 IMMATERIAL: Final = frozenset(
-    {"corpora", "device", "everything", "strict", "lock", "journal", "resume", "record_meters"},
+    {
+        "corpora",
+        "device",
+        "everything",
+        "strict",
+        "lock",
+        "journal",
+        "resume",
+        "record_meters",
+        "compare",
+        "compare_fail",
+    },
 )
 
 

@@ -14,6 +14,7 @@ from leanner.scoring.counts import FP
 from leanner.scoring.counts import TP
 from leanner.scoring.counts import ArticleCounts
 from leanner.scoring.interval import bca_interval
+from leanner.scoring.interval import bca_p_value
 
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class F1Loss:
         articles: Articles with an annotated label.
         mentions: Gold spans.
         reason: Why the interval (or the loss) is ``None``.
+        p: Of no loss and no gain, two-sided; ``None`` without an interval.
     """
 
     points: float | None
@@ -51,6 +53,7 @@ class F1Loss:
     articles: int
     mentions: int
     reason: str | None = None
+    p: float | None = None
 
 
 def f1_loss(
@@ -94,16 +97,22 @@ def f1_loss(
     mentions = baseline.total().tp + baseline.total().fn
 
     def loss(
-        points: float | None, low: float | None, high: float | None, used: int, reason: str | None = None
+        points: float | None,
+        low: float | None,
+        high: float | None,
+        used: int,
+        *,
+        reason: str | None = None,
+        p: float | None = None,
     ) -> F1Loss:
-        return F1Loss(points, low, high, confidence, used, articles, mentions, reason)
+        return F1Loss(points, low, high, confidence, used, articles, mentions, reason, p)
 
     before, after = baseline.total().f1, candidate.total().f1
     if before is None or after is None:
-        return loss(None, None, None, 0, "F1 is undefined: no gold spans, and a tagger that predicts none")
+        return loss(None, None, None, 0, reason="F1 is undefined: no gold spans, and a tagger that predicts none")
     points = 100 * (before - after)
     if articles < MIN_ARTICLES:
-        return loss(points, None, None, 0, f"{articles} articles; an interval takes at least {MIN_ARTICLES}")
+        return loss(points, None, None, 0, reason=f"{articles} articles; an interval takes at least {MIN_ARTICLES}")
 
     spans = np.stack([_spans(baseline), _spans(candidate)], axis=1)[evidence]
     names = [corpus for (corpus, _), annotated in zip(baseline.keys, evidence.tolist(), strict=True) if annotated]
@@ -112,9 +121,10 @@ def f1_loss(
     # A draw without any gold span can leave an F1 undefined.
     drawn = drawn[np.isfinite(drawn)]
     if not drawn.size:
-        return loss(points, None, None, 0, "F1 is undefined in every resample")
-    low, high = bca_interval(drawn, points, _without_each(spans, strata), confidence)
-    return loss(points, low, high, int(drawn.size))
+        return loss(points, None, None, 0, reason="F1 is undefined in every resample")
+    left_out = _without_each(spans, strata)
+    low, high = bca_interval(drawn, points, left_out, confidence)
+    return loss(points, low, high, int(drawn.size), p=bca_p_value(drawn, points, left_out))
 
 
 def _check_same_gold(baseline: ArticleCounts, candidate: ArticleCounts) -> None:

@@ -71,6 +71,14 @@ class ArticleCounts:
         """Whether any article (of ``corpus``) was scored on ``label``."""
         return bool(self.annotated[self._rows(corpus), LABELS.index(label)].any())
 
+    def only(self, label: Label) -> ArticleCounts:
+        """Return the counts of one label, as if no other had been scored."""
+        others = [index for index, each in enumerate(LABELS) if each != label]
+        matches, annotated = self.matches.copy(), self.annotated.copy()
+        matches[:, others] = 0
+        annotated[:, others] = False
+        return ArticleCounts(self.keys, matches, annotated, self.labels & {label})
+
     def __add__(self, other: ArticleCounts) -> ArticleCounts:
         """Merge counts of different documents; an article in both is summed.
 

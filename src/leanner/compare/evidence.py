@@ -1,0 +1,244 @@
+"""What speaks for a change: its size, its interval and a p-value, and what these rest on."""
+
+from __future__ import annotations
+
+import math
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from typing import Final
+
+import numpy as np
+
+from scipy import stats
+
+from leanner.compare.metrics import Kind
+from leanner.compare.spread import MIN_SESSIONS
+from leanner.measure.statistics import speedup
+
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from leanner.compare.metrics import Metric
+    from leanner.report.costs import Energy
+    from leanner.report.costs import Marginal
+    from leanner.report.record import CaseRecord
+
+
+#: Rounds that each side must have.
+MIN_ROUNDS: Final = 10
+#: Half-widths of normal intervals with 95 % are so many standard deviations.
+_NORMAL: Final = float(stats.norm.isf(0.025))
+
+
+class Basis(StrEnum):
+    """What the error of a change was estimated from."""
+
+    SESSIONS = "between sessions"
+    WITHIN = "within-session only"
+    ARTICLES = "articles"
+    EXACT = "exact"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A change, and how sure it is.
+
+    Attributes:
+        before: The baseline's value.
+        after: The new one.
+        worse_by: What it got worse by, in the metric's unit; negative is better.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        p: Of no change, two-sided; ``None`` where it is not to be had.
+        basis: What interval and p rest on.
+        reason: Why there is no p.
+        units: Of what more would narrow the interval: rounds, sessions, articles.
+        number: How many of them there were, as a sum of reciprocals would count them: those of each side.
+    """
+
+    before: float
+    after: float
+    worse_by: float
+    low: float | None
+    high: float | None
+    p: float | None
+    basis: Basis
+    reason: str | None = None
+    units: str = "sessions"
+    number: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSpread:
+    """Spread of one case's metric between sessions; see ``Spread``."""
+
+    variance: float
+    freedom: float
+    sessions: int
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are enough sessions to use it."""
+        return self.sessions >= MIN_SESSIONS and self.freedom > 0
+
+
+def of_sessions(
+    change: NDArray[np.float64] | float,
+    variance: NDArray[np.float64] | float,
+    freedom: NDArray[np.float64] | float,
+    before: int,
+    after: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return p, two-sided, of no change, and the half-width of the change's 95 % interval.
+
+    Student's t with sessions as units: ``change`` is the difference of the mean logarithms of ``before`` and ``after``
+    sessions, each of ``variance``.
+    """
+    error = np.sqrt(np.asarray(variance) * (1.0 / before + 1.0 / after))
+    size = np.abs(np.asarray(change, dtype=np.float64))
+    # Sessions that are equal to the last bit: any change is one.
+    t = np.divide(size, error, out=np.where(size > 0.0, np.inf, 0.0), where=error > 0.0)
+    p: NDArray[np.float64] = 2.0 * stats.t.sf(t, freedom)
+    half: NDArray[np.float64] = stats.t.isf(0.025, freedom) * error
+    return p, half
+
+
+def of_rounds(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p, two-sided, that rounds of two sessions come from one distribution.
+
+    Mann and Whitney 1947, On a Test of Whether One of Two Random Variables Is Stochastically Larger than the Other,
+    Annals of Mathematical Statistics 18(1); normal approximation, with the correction for ties.
+
+    Args:
+        before: Seconds. *Shape:* ``(…, rounds)``
+        after: Likewise, perhaps with another number of rounds.
+    """
+    p: NDArray[np.float64] = stats.mannwhitneyu(before, after, axis=-1, method="asymptotic").pvalue
+    return p
+
+
+def of_costs(
+    metric: Metric, before: Sequence[CaseRecord], after: Sequence[CaseRecord], between: CaseSpread | None
+) -> Evidence:
+    """Return the evidence for a change of a cost.
+
+    Where the spread between sessions is known, it takes part: p is then the larger of that between sessions and that
+    within them (intersection-union test: a change must be seen in both, Berger 1982, Multiparameter Hypothesis Testing
+    and Acceptance Sampling, Technometrics 24(4)).
+
+    Args:
+        metric: Any but F1.
+        before: Sessions of the baseline; all have the metric.
+        after: Sessions to compare with them; likewise.
+        between: Spread of the case between sessions; ``None`` where none is stored.
+    """
+    values = [[_value(metric, record) for record in side] for side in (before, after)]
+    if metric.kind is Kind.EXACT or min(map(min, values)) <= 0.0:
+        return _exact(values[0][-1], values[1][-1])
+    means = [float(np.mean(np.log(side))) for side in values]
+    start, change = math.exp(means[0]), means[1] - means[0]
+    low, high, p, reason = _WITHIN[metric.kind](before, after, change)
+    units, number, basis = ("rounds", _rounds(before, after), Basis.WITHIN)
+    if between is not None and between.is_known:
+        across, half = of_sessions(change, between.variance, between.freedom, len(before), len(after))
+        if metric.kind is Kind.SINGLE:
+            p, reason = float(across), None
+        elif p is not None:
+            p = max(p, float(across))
+        low, high = change - float(half), change + float(half)
+        units, number, basis = "sessions", 2.0 / (1.0 / len(before) + 1.0 / len(after)), Basis.SESSIONS
+    return Evidence(
+        before=start,
+        after=math.exp(means[1]),
+        worse_by=start * math.expm1(change),
+        low=None if low is None else start * math.expm1(low),
+        high=None if high is None else start * math.expm1(high),
+        p=p,
+        basis=basis,
+        reason=reason,
+        units="sessions" if metric.kind is Kind.SINGLE else units,
+        number=number,
+    )
+
+
+def _exact(before: float, after: float) -> Evidence:
+    """Return a change of what has no error: bytes that were counted."""
+    change = after - before
+    return Evidence(before, after, change, change, change, 0.0 if change else 1.0, Basis.EXACT)
+
+
+_Found = tuple[float | None, float | None, float | None, str | None]
+
+
+def _seconds(before: Sequence[CaseRecord], after: Sequence[CaseRecord], change: float) -> _Found:
+    """Compare rounds: Mann and Whitney's test, and the percentile bootstrap of the ratio of medians."""
+    del change
+    sides = [np.array([s for r in side if r.time is not None for s in r.time.rounds_s]) for side in (before, after)]
+    ratio = speedup(sides[1].tolist(), sides[0].tolist(), against="baseline")
+    low, high = math.log(ratio.low), math.log(ratio.high)
+    if min(map(len, sides)) < MIN_ROUNDS:
+        return low, high, None, f"expected {MIN_ROUNDS} rounds or more, found {len(sides[0])} and {len(sides[1])}"
+    return low, high, float(of_rounds(sides[0], sides[1])), None
+
+
+def _joules(before: Sequence[CaseRecord], after: Sequence[CaseRecord], change: float) -> _Found:
+    """Compare joules by what does not cancel on one device (docs/metering.md, the rule), both sides in quadrature."""
+    sides = [[_relative_sd(record.energy) for record in side if record.energy is not None] for side in (before, after)]
+    errors = [[error for error in side if error is not None] for side in sides]
+    if any(len(known) < len(side) for known, side in zip(errors, sides, strict=True)):
+        return None, None, None, "the random part of the joules is unknown"
+    variance = sum(sum(error**2 for error in side) / len(side) ** 2 for side in errors)
+    return _normal(change, math.sqrt(variance))
+
+
+def _line(before: Sequence[CaseRecord], after: Sequence[CaseRecord], change: float) -> _Found:
+    """Compare slopes by their t intervals."""
+    lines = [[r.energy.marginal for r in side if r.energy and r.energy.marginal] for side in (before, after)]
+    variance = sum(sum(_slope_sd(line) ** 2 for line in side) / len(side) ** 2 for side in lines)
+    return _normal(change, math.sqrt(variance))
+
+
+def _single(before: Sequence[CaseRecord], after: Sequence[CaseRecord], change: float) -> _Found:
+    del before, after, change
+    reason = f"one number a session, so that only {MIN_SESSIONS} stored sessions tell its spread"
+    return None, None, None, reason
+
+
+_WITHIN: Final = {Kind.ROUNDS: _seconds, Kind.JOULES: _joules, Kind.LINE: _line, Kind.SINGLE: _single}
+
+
+def _normal(change: float, error: float) -> _Found:
+    p = 2.0 * float(stats.norm.sf(abs(change) / error)) if error > 0.0 else float(change == 0.0)
+    return change - _NORMAL * error, change + _NORMAL * error, p, None
+
+
+def _relative_sd(energy: Energy) -> float | None:
+    """Return the larger of the sensors' random part and of what the windows scatter, over the joules."""
+    if energy.random_pct is None or not energy.total_j:
+        return None
+    sensors = energy.random_pct / 100.0 / _NORMAL
+    windows = [joules for joules in energy.rounds_j if joules is not None]
+    if len(windows) < 2:
+        return sensors
+    sum_half = float(stats.t.isf(0.025, len(windows) - 1) * np.std(windows, ddof=1) * math.sqrt(len(windows)))
+    return max(sensors, sum_half / _NORMAL / energy.total_j)
+
+
+def _slope_sd(line: Marginal) -> float:
+    half = (line.per_1000_sentences_high_j - line.per_1000_sentences_low_j) / 2.0
+    return half / float(stats.t.isf(0.025, len(line.points) - 2)) / line.per_1000_sentences_j
+
+
+def _rounds(before: Sequence[CaseRecord], after: Sequence[CaseRecord]) -> float:
+    counts = [sum(len(r.time.rounds_s) for r in side if r.time is not None) for side in (before, after)]
+    return 2.0 / sum(1.0 / max(count, 1) for count in counts)
+
+
+def _value(metric: Metric, record: CaseRecord) -> float:
+    value = metric.value(record)
+    assert value is not None
+    return value

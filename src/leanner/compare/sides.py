@@ -1,0 +1,145 @@
+"""From what a user writes for BASE and NEW to sessions: files, the baseline, stored runs, saved ones, revisions."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Final
+
+from leanner.compare.comparison import CannotCompareError
+from leanner.compare.comparison import Session
+from leanner.compare.comparison import Stored
+from leanner.compare.conditions import differences
+from leanner.compare.store import commit_of
+
+
+if TYPE_CHECKING:
+    from leanner.check.report import Report
+    from leanner.compare.reading import Reader
+    from leanner.compare.store import Entry
+    from leanner.compare.store import Store
+
+
+#: Stands for the accepted runs on the machine of the other side.
+BASELINE: Final = "baseline"
+#: Where pytest-benchmark saves runs.
+SAVED: Final = Path(".benchmarks")
+#: The latest stored sessions from which the spread between sessions is estimated, for the time that reading them takes.
+SESSIONS: Final = 50
+
+_NUMBER: Final = re.compile(r"\d{4,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Finds runs.
+
+    Attributes:
+        store: Runs that leanner keeps.
+        reader: Reads their reports.
+        saved: Folder of runs that pytest-benchmark saved.
+        checked: Whether numbers of reports that are files are computed again.
+        trusted: Reports whose numbers are not, since they were just measured.
+    """
+
+    store: Store
+    reader: Reader
+    saved: Path = SAVED
+    checked: bool = True
+    trusted: frozenset[Path] = frozenset()
+
+    def one(self, name: str) -> Report:
+        """Return the one run that ``name`` stands for.
+
+        Raises:
+            CannotCompareError: There is none, or more than one.
+        """
+        found = self.several(name, None)
+        if len(found) > 1:
+            names = ", ".join(session.name for session in found)
+            raise CannotCompareError(f"expected one run of {name}, found {names}; name one of them")
+        return found[0].report
+
+    def several(self, name: str, other: Report | None) -> list[Session]:
+        """Return the sessions that ``name`` stands for, the latest last.
+
+        Args:
+            name: A file, ``baseline``, the id of a run in the store or in ``.benchmarks``, or a revision of git.
+            other: The report on the other side: ``baseline`` is that on its machine, and so are runs of a revision,
+                where there are any.
+
+        Raises:
+            CannotCompareError: There is none.
+        """
+        path = Path(name)
+        if path.is_file():
+            report = self.reader.read(path)
+            if self.checked and path.resolve() not in self.trusted:
+                self.reader.check(report)
+            elif not self.checked:
+                self.reader.marks.append(f"{path}: its numbers were not computed again")
+            return [Session(str(path), report)]
+        if name == BASELINE and other is not None:
+            return [self._session(entry) for entry in self.store.baseline(other)[-SESSIONS:]]
+        entries = self.store.entries()
+        if stored := [entry for entry in entries if entry.id == name]:
+            return [self._session(entry) for entry in stored]
+        if _NUMBER.fullmatch(name):
+            saved = sorted(self.saved.glob(f"*/{name}_*.json"))
+            if len(saved) > 1:
+                raise CannotCompareError(f"expected one run {name} in {self.saved}, found {', '.join(map(str, saved))}")
+            if saved:
+                return [self._saved(saved[0])]
+        return self._of_revision(name, entries, other)
+
+    def stored(self, report: Report) -> list[Stored]:
+        """Return the latest sessions on the machine of ``report`` that are of an accepted level, oldest first."""
+        entries = [entry for entry in self.store.like(report) if entry.level is not None][-SESSIONS:]
+        return [Stored(self._session(entry), entry.level) for entry in entries if entry.level is not None]
+
+    def _session(self, entry: Entry) -> Session:
+        return Session(entry.id, self.reader.read(self.store.path(entry)))
+
+    def _saved(self, path: Path) -> Session:
+        self.reader.marks.append(
+            f"{path}: its numbers were not computed again: pytest-benchmark saves no traces and spans"
+        )
+        return Session(path.name.partition("_")[0], self.reader.read(path))
+
+    def _of_revision(self, name: str, entries: Sequence[Entry], other: Report | None) -> list[Session]:
+        commit = _commit(name)
+        if commit is None:
+            raise CannotCompareError(
+                f"expected a JSON file, {BASELINE}, the id of a run in {self.store.root} or {self.saved}, or a "
+                f"revision of git; found {name!r}, which is none of them; `leanner history` lists runs"
+            )
+        found = [self._session(entry) for entry in entries if entry.commit == commit and not entry.dirty]
+        known = {session.name for session in found}
+        for path in sorted(self.saved.glob(f"*/*{commit}*.json")):
+            session = self._saved(path)
+            if commit_of(session.report) == (commit, False) and session.name not in known:
+                found.append(session)
+        if other is not None:
+            # those of other machines are refused one step later, where there are no others
+            found = [each for each in found if not differences(each.report, other)] or found
+        if not found:
+            raise CannotCompareError(
+                f"expected a saved run of {name} ({commit[:12]}), without changes that are in no commit; found none in "
+                f"{self.store.root} and {self.saved}: run it there, and store it with `leanner accept`"
+            )
+        return found
+
+
+def _commit(revision: str) -> str | None:
+    git = shutil.which("git")
+    if git is None or revision.startswith("-"):
+        return None
+    command = (git, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - arguments are ours
+    return done.stdout.strip() if done.returncode == 0 else None

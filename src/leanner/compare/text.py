@@ -1,0 +1,162 @@
+"""A comparison for people: a table on the terminal, and Markdown for the summary of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from typing import Final
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from leanner.compare.comparison import Change
+from leanner.compare.outcome import Outcome
+
+
+if TYPE_CHECKING:
+    from leanner.compare.comparison import Case
+    from leanner.compare.comparison import Comparison
+    from leanner.compare.evidence import Evidence
+
+
+_STYLES: Final = {
+    Outcome.WORSE: "bold red",
+    Outcome.REMOVED: "bold red",
+    Outcome.BETTER: "green",
+    Outcome.SAME: "",
+    Outcome.INCONCLUSIVE: "yellow",
+    Outcome.NEW: "cyan",
+    Outcome.NOT_GATED: "dim",
+}
+#: In the order in which a reader wants them.
+_ORDER: Final = tuple(_STYLES)
+_HEADINGS: Final = ("outcome", "configuration", "metric", "baseline", "new", "change [95 %]", "p (Holm)", "gate", "by")
+#: Names of sessions that a headline lists.
+_NAMED: Final = 3
+
+
+def headline(comparison: Comparison) -> str:
+    """Return the answer in a sentence."""
+    counts = [(outcome, comparison.count(outcome)) for outcome in _ORDER if outcome is not Outcome.NOT_GATED]
+    told = ", ".join(f"{number} {outcome}" for outcome, number in counts if number)
+    light = "WORSE" if comparison.failing else "nothing worse"
+    return f"{light}: {_names(comparison.after)} against {_names(comparison.before)}: {told or 'nothing is gated'}"
+
+
+def table(comparison: Comparison, *, everything: bool = False) -> RenderableType:
+    """Return the changes as a table, and what is to be said of them below it.
+
+    Args:
+        comparison: What came of comparing.
+        everything: Whether metrics that are not gated are shown.
+    """
+    grid = Table(title="leanner compare", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in _HEADINGS:
+        left = heading in ("outcome", "configuration", "metric", "gate", "by")
+        grid.add_column(heading, justify="left" if left else "right", no_wrap=True)
+    notes: list[str] = []
+    for each in _sorted(comparison, everything=everything):
+        cells = _cells(each)
+        if each.note:
+            if each.note not in notes:
+                notes.append(each.note)
+            cells[0] += f"[{notes.index(each.note) + 1}]"
+        # plain text: brackets in a name would be read as markup
+        grid.add_row(Text(cells[0], style=_STYLES[each.outcome]), *map(Text, cells[1:]))
+    parts: list[RenderableType] = [grid]
+    parts += [Text(f"[{number}] {note}", style="dim") for number, note in enumerate(notes, 1)]
+    parts += [Text(mark, style="yellow") for mark in comparison.marks]
+    return Group(*parts, Text(""), Text(headline(comparison), style="bold"))
+
+
+def markdown(comparison: Comparison) -> str:
+    """Return the changes as Markdown: the answer, what is not the same, and the rest folded up."""
+    rows = _sorted(comparison, everything=True)
+    first = [each for each in rows if each.outcome not in (Outcome.SAME, Outcome.NOT_GATED)]
+    rest = [each for each in rows if each.outcome in (Outcome.SAME, Outcome.NOT_GATED)]
+    sign = "🔴" if comparison.failing else "🟢"
+    lines = [f"### {sign} {_escaped(headline(comparison))}", ""]
+    if first:
+        lines += [*_markdown_table(first), ""]
+    lines += [f"- {_escaped(mark)}" for mark in comparison.marks]
+    if comparison.marks:
+        lines.append("")
+    if rest:
+        summary = f"{len(rest)} metrics that are the same, or not gated"
+        lines += ["<details>", f"<summary>{summary}</summary>", "", *_markdown_table(rest), "", "</details>", ""]
+    lines.append(
+        f"Worse: beyond the gate, and p < 0.05 after Holm's adjustment over {comparison.tests} gated "
+        f"{'test' if comparison.tests == 1 else 'tests'}."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_table(rows: Sequence[Change | Case]) -> list[str]:
+    lines = [
+        "| " + " | ".join((*_HEADINGS, "note")) + " |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | --- | --- | --- |",
+    ]
+    for each in rows:
+        cells = [*_cells(each), each.note]
+        if each.outcome.fails:
+            cells[0] = f"**{cells[0]}**"
+        lines.append("| " + " | ".join(cell if cell.startswith("**") else _escaped(cell) for cell in cells) + " |")
+    return lines
+
+
+def _sorted(comparison: Comparison, *, everything: bool) -> list[Change | Case]:
+    rows: list[Change | Case] = [*comparison.cases, *comparison.changes]
+    if not everything:
+        rows = [each for each in rows if each.outcome is not Outcome.NOT_GATED]
+    return sorted(rows, key=lambda each: _ORDER.index(each.outcome))
+
+
+def _cells(each: Change | Case) -> list[str]:
+    name = each.configuration if each.device == "cpu" else f"{each.configuration} ({each.device})"
+    if not isinstance(each, Change):
+        return [str(each.outcome), name, *[""] * (len(_HEADINGS) - 2)]
+    gate = "" if each.threshold is None else str(each.threshold)
+    evidence = each.evidence
+    if evidence is None:
+        return [str(each.outcome), name, each.metric.name, "-", "-", "-", "-", gate, ""]
+    unit = "" if each.metric.unit == "pt" else f" {each.metric.unit}"
+    p = "-" if each.adjusted is None else "<0.0001" if each.adjusted < 0.0001 else f"{each.adjusted:.2g}"
+    return [
+        str(each.outcome),
+        name,
+        each.metric.name,
+        f"{evidence.before:.4g}{unit}",
+        f"{evidence.after:.4g}{unit}",
+        _change(each, evidence),
+        p,
+        gate,
+        str(evidence.basis),
+    ]
+
+
+def _change(change: Change, evidence: Evidence) -> str:
+    """Return the change with its interval: of costs in percent, up is more; of F1 in points, up is better."""
+    numbers = (evidence.worse_by, evidence.low, evidence.high)
+    if change.metric.is_cost:
+        scale, form, unit = (100.0 / evidence.before if evidence.before else 0.0), "+.1f", " %"
+        value, low, high = numbers
+    else:
+        scale, form, unit = -1.0, "+.2f", " pt"
+        value, low, high = numbers[0], numbers[2], numbers[1]
+    # a change too small for the digits is no "-0.0"
+    text = format(scale * value + 0.0, form) + unit
+    return text if low is None or high is None else f"{text} [{scale * low + 0.0:{form}}, {scale * high + 0.0:{form}}]"
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(names[-_NAMED:])
+    return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} earlier sessions"
+
+
+def _escaped(text: str) -> str:
+    for sign in "\\`*_[]<>|~":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("\n", " ")

@@ -1,0 +1,159 @@
+"""``leanner accept`` and ``leanner history``, and what comparing with the baseline leaves in the store."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from pathlib import Path
+
+import pytest
+
+from compare.runs import Made
+from leanner.cli import main
+from leanner.compare.history import line
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return Made(tmp_path_factory.mktemp("made"), articles=24)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LEANNER_CORPORA", raising=False)
+
+
+def against_baseline(path: Path) -> int:
+    return main(["compare", "baseline", str(path), "--unchecked"])
+
+
+def entries() -> list[dict[str, object]]:
+    """Return what the store says of its runs, oldest first."""
+    found = [json.loads(path.read_bytes()) for path in Path(".leanner/runs").glob("*/*/*/run.json")]
+    return sorted(found, key=lambda entry: str(entry["measured"]))
+
+
+def test_the_first_run_ever_becomes_the_baseline(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    first = made.run("first", 1)
+    assert against_baseline(first) == 0
+    assert "is stored as the baseline" in capsys.readouterr().out
+    assert against_baseline(first) == 0
+    assert "is the baseline itself" in capsys.readouterr().out
+
+    (entry,) = entries()
+    assert (entry["level"], entry["outcome"]) == (1, "accepted")
+
+
+def test_what_is_worse_or_better_is_no_session_of_the_baseline(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    assert against_baseline(made.run("a", 1)) == 0
+    assert against_baseline(made.run("b", 2)) == 0
+    assert against_baseline(made.run("c", 3, slower={"bf16": 1.2})) == 1
+    assert "if that is meant: leanner accept" in capsys.readouterr().out
+    assert against_baseline(made.run("d", 4, slower={"bf16": 0.8})) == 0
+    assert "to guard what was gained: leanner accept" in capsys.readouterr().out
+
+    assert [(e["level"], e["outcome"]) for e in entries()] == [
+        (1, "accepted"),
+        (1, "same"),
+        (None, "worse"),
+        (None, "better"),
+    ]
+
+
+def test_accept_moves_the_baseline(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    assert against_baseline(made.run("e", 1)) == 0
+    slow = made.run("slow", 5, slower={"bf16": 1.2})
+    assert against_baseline(slow) == 1
+    name = str(entries()[-1]["id"])
+    assert main(["accept", name, "--reason", "a fix of a bug costs this"]) == 0
+
+    assert [(e["level"], e["reason"]) for e in entries()] == [
+        (1, "first run on this machine under these conditions"),
+        (2, "a fix of a bug costs this"),
+    ]
+    # what the slow run was held to, the next one is
+    assert against_baseline(made.run("slow-2", 6, slower={"bf16": 1.2})) == 0
+    # and looking at it again takes nothing back
+    capsys.readouterr()
+    assert against_baseline(slow) == 0
+    assert entries()[-2]["level"] == 2
+
+
+def test_each_machine_has_its_own(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    assert against_baseline(made.run("here", 1)) == 0
+    assert against_baseline(made.run("there", 2, slower={"bf16": 2.0}, environment={"cpu": "another"})) == 0
+
+    assert "1 runs of other machines or conditions are stored" in capsys.readouterr().out
+    assert len({entry["machine"] for entry in entries()}) == 2
+
+
+def test_a_stored_report_that_was_changed(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    assert against_baseline(made.run("kept", 1)) == 0
+    (kept,) = Path(".leanner/runs").glob("*/*/*/kept.json")
+    kept.write_text(kept.read_text().replace("bundled", "bundles"))
+
+    assert against_baseline(made.run("next", 2)) == 2
+    assert "expected the report that was stored" in capsys.readouterr().err
+
+
+def test_its_files_are_kept_with_a_run(made: Made) -> None:
+    assert against_baseline(made.run("files", 1)) == 0
+
+    (kept,) = Path(".leanner/runs").glob("*/*/*/files.json")
+    assert len(list(kept.with_name("files.files").iterdir())) == 3
+
+
+def test_revisions_stand_for_the_runs_of_a_commit(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    def git(*given: str) -> str:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b.example")
+        done = subprocess.run(["git", *identity, *given], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "first")
+    commit = git("rev-parse", "HEAD")
+    for seed, dirty in ((1, False), (2, False), (3, True)):
+        path = made.run(f"of-{seed}", seed, environment={"commit": commit, "dirty": dirty})
+        assert main(["accept", str(path), "--reason", "tried", "--unchecked"]) == 0
+    capsys.readouterr()
+    given = ["compare", "HEAD", str(made.run("later", 4)), "--unchecked", "--format=json"]
+    assert main(given) == 0
+    assert len(json.loads(capsys.readouterr().out)["before"]) == 2
+
+    git("commit", "-q", "--allow-empty", "-m", "second")
+    assert main(given) == 2
+    assert "expected a saved run of HEAD" in capsys.readouterr().err
+
+
+def test_runs_that_pytest_benchmark_saved(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved = tmp_path / ".benchmarks" / "Linux-CPython-3.11-64bit"
+    saved.mkdir(parents=True)
+    (saved / "0001_a.json").write_bytes(made.run("saved", 1).read_bytes())
+
+    assert main(["compare", "0001", str(made.run("after", 2)), "--unchecked", "--fail-on=time:5%"]) == 0
+    assert "pytest-benchmark saves no traces and spans" in capsys.readouterr().out
+
+
+def test_history(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["history"]) == 0
+    assert "no run is stored" in capsys.readouterr().out
+    for seed in (1, 2, 3):
+        assert against_baseline(made.run(f"history-{seed}", seed)) == 0
+    capsys.readouterr()
+
+    assert main(["history"]) == 0
+    text = capsys.readouterr().out
+    assert all(str(entry["id"]) in text for entry in entries())
+    assert main(["history", "--metric", "energy"]) == 0
+    text = capsys.readouterr().out
+    assert "energy, J" in text
+    assert "█" in text
+    assert main(["history", "--metric", "speed"]) == 2
+
+
+def test_a_line_of_characters() -> None:
+    assert line([1.0, None, 8.0, 4.5]) == "▁·█▅"
+    assert line([2.0, 2.0]) == "▅▅"
+    assert line([]) == ""

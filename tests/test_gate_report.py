@@ -1,0 +1,79 @@
+"""``--leanner-compare`` inside pytest."""
+
+from __future__ import annotations
+
+import json
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+
+from leanner.measure import session
+from measure.fakes import Forget
+from test_plugin import JSON
+from test_plugin import Cases
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+pytest_plugins = ["pytester"]
+
+BOTH = ("-k", "fp32 or bf16")
+
+
+@pytest.fixture
+def cases(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Cases:
+    environment = {"torch": "2", "gpu": None, "commit": "f" * 40, "dirty": False, "threads": 2}
+    monkeypatch.setattr(session, "describe", lambda *_: dict(environment))
+    # pytest's root is the repository, which is no place for a test's runs
+    monkeypatch.setattr("leanner.gate_report.store_of", lambda _: pytester.path / "store")
+    return Cases(pytester, monkeypatch)
+
+
+def test_the_first_run_is_stored_and_a_worse_one_fails_the_session(cases: Cases) -> None:
+    given = (*BOTH, JSON, "--leanner-compare", "--leanner-compare-fail=f1:0.3pt")
+    first = cases.run(*given)
+    assert first.ret == 0
+    first.stdout.fnmatch_lines(["leanner: first run on this machine *"])
+
+    same = cases.run(*given)
+    assert same.ret == 0
+    same.stdout.fnmatch_lines(["nothing worse: report.json against *: 2 same"])
+
+    cases.become("bf16", Forget(2), bound=None)
+    worse = cases.run(*given)
+    assert worse.ret == 1
+    worse.stdout.fnmatch_lines(["WORSE: *", "leanner: if that is meant: leanner accept *"])
+
+
+def test_what_cannot_be_compared_is_an_error(cases: Cases) -> None:
+    assert cases.run(*BOTH, JSON).ret == 0
+    report: dict[str, Any] = cases.report()
+    for bench in report["benchmarks"]:
+        bench["extra_info"]["leanner"]["environment"]["threads"] = 64
+    other: Path = cases.pytester.path / "other.json"
+    other.write_text(json.dumps(report))
+
+    result = cases.run(*BOTH, JSON, f"--leanner-compare={other}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines(["leanner: cannot compare: *"])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--leanner-compare",), "expected --benchmark-json=FILE beside --leanner-compare"),
+        ((JSON, "--leanner-compare-fail=time:5%"), "expected --leanner-compare beside"),
+        ((JSON, "--leanner-compare", "--leanner-compare-fail=time"), "expected METRIC:THRESHOLD"),
+    ],
+    ids=["report", "compare", "threshold"],
+)
+def test_wrong_options_end_a_run_before_it_begins(cases: Cases, given: tuple[str, ...], said: str) -> None:
+    result = cases.run(*BOTH, *given)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{said}*"])
+    assert cases.loads == 0
