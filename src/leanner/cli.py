@@ -9,7 +9,9 @@ from importlib.metadata import version
 
 from leanner import check_cli
 from leanner import corpora_cli
+from leanner import diff_cli
 from leanner import export_cli
+from leanner import report_cli
 from leanner import score_cli
 from leanner import show_cli
 from leanner import tag_cli
@@ -22,7 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     check_cli.add_parser(subparsers)
     corpora_cli.add_parser(subparsers)
+    diff_cli.add_parser(subparsers)
     export_cli.add_parser(subparsers)
+    report_cli.add_parser(subparsers)
     score_cli.add_parser(subparsers)
     show_cli.add_parser(subparsers)
     tag_cli.add_parser(subparsers)
