@@ -27,7 +27,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "report",
         help="write a report to look at, or figures and tables for a paper",
-        description="Write one HTML file that needs nothing else: the answer, the Pareto front, the table, power, F1 by "
+        description="Write one HTML file that needs nothing else: the answer, Pareto front, table, power, F1 by "
         "corpus and label with intervals, gains of sparsity, spans gained and lost, and the trend where several runs "
         "are given. Exit status: 0, or 2 if a report cannot be read or the file cannot be written.",
     )
@@ -96,12 +96,42 @@ def _write(args: argparse.Namespace, runs: list[Run], errors: Console) -> list[P
     from leanner.atomic import write_atomically  # noqa: PLC0415
     from leanner.report.html.page import page  # noqa: PLC0415
     from leanner.report.html.page import when  # noqa: PLC0415
+    from leanner.report.paper.latex import as_latex  # noqa: PLC0415
+    from leanner.report.paper.rows import as_csv  # noqa: PLC0415
     from leanner.runs.run import with_corpus  # noqa: PLC0415
 
     environment = [place for place in os.environ.get(VARIABLE, "").split(os.pathsep) if place]
     ordered = sorted(runs, key=when)
-    ordered[-1] = with_corpus(ordered[-1], args.corpora, environment)
-    if ordered[-1].documents is None:
+    if args.format in ("html", "svg"):
+        ordered[-1] = with_corpus(ordered[-1], args.corpora, environment)
+    if args.format in ("html", "svg") and ordered[-1].documents is None:
         errors.print(f"leanner report: no intervals by corpus and label, and no spans: {ordered[-1].no_documents}")
-    write_atomically(args.output, page(ordered, sentences=args.sentences).encode())
+    if args.format == "html":
+        content = page(ordered, sentences=args.sentences)
+    elif args.format == "csv":
+        content = as_csv(ordered[-1].records)
+    elif args.format == "latex":
+        content = as_latex(ordered[-1].records)
+    else:
+        return _write_figures(args.output, ordered[-1])
+    write_atomically(args.output, content.encode())
     return [args.output]
+
+
+def _write_figures(folder: Path, run: Run) -> list[Path]:
+    from leanner.atomic import write_atomically  # noqa: PLC0415
+    from leanner.report.paper.figures import front_svgs  # noqa: PLC0415
+    from leanner.report.paper.figures import gains_svg  # noqa: PLC0415
+    from leanner.report.paper.figures import scores_svg  # noqa: PLC0415
+    from leanner.runs.scores import scores_of  # noqa: PLC0415
+
+    figures = front_svgs(run.records)
+    if run.measured:
+        figures["scores.svg"] = scores_svg([(record, scores_of(run, record)[0]) for record in run.measured])
+    gains = gains_svg(run.records)
+    if gains is not None:
+        figures["gains.svg"] = gains
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in figures.items():
+        write_atomically(folder / name, content)
+    return [folder / name for name in figures]

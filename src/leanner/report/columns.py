@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Final
 
-from leanner.report.record import CaseRecord
-
 
 if TYPE_CHECKING:
     from leanner.report.costs import Energy
+    from leanner.report.record import CaseRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +39,7 @@ COST: Final = (
     Column("theory", lambda r: r.flops.ratio if r.flops else None, ".2f", "flops"),
     Column("p50 ms", lambda r: r.latency_ms.p50 if r.latency_ms else None, ".1f", "latency_ms"),
     Column("p99 ms", lambda r: r.latency_ms.p99 if r.latency_ms else None, ".1f", "latency_ms"),
-    Column(
-        "J/1k sent", lambda r: r.energy.per_1000_sentences_j if r.energy else None, ".1f", "energy", is_energy=True
-    ),
+    Column("J/1k sent", lambda r: r.energy.per_1000_sentences_j if r.energy else None, ".1f", "energy", is_energy=True),
     Column("J ±%", lambda r: _half_width_pct(r.energy), ".1f", "energy.low_j"),
     Column("peak MB", lambda r: r.memory.peak_host_mb if r.memory else None, ".0f", "memory.peak_host_mb"),
     Column("VRAM MB", lambda r: r.memory.peak_vram_mb if r.memory else None, ".0f", "memory.peak_vram_mb"),

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from typing import Final
 
 from leanner.report.columns import reason_of
-from leanner.report.record import CaseRecord
+
+
+if TYPE_CHECKING:
+    from leanner.report.record import CaseRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +131,7 @@ def _front(device: str, records: list[CaseRecord]) -> Front:
     points = [[axis.value(record) for axis in used] for record in records]
     standings = []
     for record, point in zip(records, points, strict=True):
-        unknown = {
-            axis.name: _why(record, axis) for axis, value in zip(used, point, strict=True) if value is None
-        }
+        unknown = {axis.name: _why(record, axis) for axis, value in zip(used, point, strict=True) if value is None}
         better = [other for other, theirs in zip(records, points, strict=True) if dominates(theirs, point)]
         standings.append(Standing(record, tuple(better), unknown))
     return Front(device, used, left_out, tuple(standings))

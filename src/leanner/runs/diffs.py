@@ -80,9 +80,10 @@ def against_run(earlier: Run, run: Run, configurations: Collection[str] = ()) ->
     known = {(record.configuration, record.device): record for record in earlier.report.cases.values()}
     for record in _cases(run, configurations):
         case = (record.configuration, record.device)
+        if case not in known:
+            yield CaseDiff(*case, str(earlier.path), None, f"{earlier.path} has no case {' on '.join(case)}")
+            continue
         try:
-            if case not in known:
-                raise ValueError(f"{earlier.path} has no case {' on '.join(case)}")
             _require_one_corpus(known[case], record)
             found = _compared(run, earlier.predictions(known[case]), run.predictions(record))
         except (OSError, ValueError) as error:
@@ -92,7 +93,7 @@ def against_run(earlier: Run, run: Run, configurations: Collection[str] = ()) ->
 
 
 def _cases(run: Run, configurations: Collection[str]) -> list[CaseRecord]:
-    return [r for r in run.report.cases.values() if not configurations or r.configuration in configurations]
+    return [r for r in run.records if not configurations or r.configuration in configurations]
 
 
 def _compared(run: Run, before: Predictions, after: Predictions) -> Diff:

@@ -8,6 +8,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leanner import configurations
 from leanner.check.report import Report
 from leanner.check.report import UnreadableError
 from leanner.check.report import read_report
@@ -44,6 +45,18 @@ class Run:
     def path(self) -> Path:
         """Where the report lies."""
         return self.report.path
+
+    @property
+    def records(self) -> list[CaseRecord]:
+        """All cases, in the order of the table of configurations; those of another leanner last."""
+        order = {configuration.name: number for number, configuration in enumerate(configurations.CONFIGURATIONS)}
+        cases = self.report.cases.values()
+        return sorted(cases, key=lambda case: (case.device, order.get(case.configuration, len(order))))
+
+    @property
+    def measured(self) -> list[CaseRecord]:
+        """Those with a result."""
+        return [record for record in self.records if record.f1 is not None]
 
     def predictions(self, record: CaseRecord) -> Predictions:
         """Return the stored spans of a case.

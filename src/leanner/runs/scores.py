@@ -48,6 +48,13 @@ class PartScore:
     loss_reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    name: str
+    label: Label | None = None
+    corpus: str | None = None
+
+
 def scores_of(run: Run, record: CaseRecord) -> tuple[tuple[PartScore, ...], str | None]:
     """Return the scores of a case, and why they have no intervals; ``None`` if they have.
 
@@ -56,15 +63,13 @@ def scores_of(run: Run, record: CaseRecord) -> tuple[tuple[PartScore, ...], str 
         record: A case with a result.
     """
     f1: Mapping[str, Any] = record.f1 or {}
-    parts: list[tuple[str, Label | None, str | None]] = [(ALL, None, None)]
-    parts += [(label.value, label, None) for label in LABELS]
-    parts += [(name, None, name) for name in f1.get("by_corpus", {})]
+    labels = [_Part(label.value, label=label) for label in LABELS]
+    parts = [_Part(ALL), *labels, *(_Part(name, corpus=name) for name in f1.get("by_corpus", {}))]
     try:
         baseline, counts = _counts(run, run.baseline_predictions(record)), _counts(run, run.predictions(record))
     except (OSError, ValueError) as error:
-        return tuple(_told(f1, name, label, corpus, str(error)) for name, label, corpus in parts), str(error)
-    seed = record.seed or 0
-    return tuple(_scored(f1, name, label, corpus, baseline, counts, seed) for name, label, corpus in parts), None
+        return tuple(_told(f1, part, str(error)) for part in parts), str(error)
+    return tuple(_scored(f1, part, baseline, counts, record.seed or 0) for part in parts), None
 
 
 def _counts(run: Run, predictions: Predictions) -> ArticleCounts:
@@ -73,33 +78,25 @@ def _counts(run: Run, predictions: Predictions) -> ArticleCounts:
     return count_matches(run.documents, predictions.on(run.documents), predictions.labels)
 
 
-def _f1(f1: Mapping[str, Any], label: Label | None, corpus: str | None) -> tuple[float | None, str | None]:
+def _f1(f1: Mapping[str, Any], part: _Part) -> tuple[float | None, str | None]:
     """Return F1 as the report has it, and why it is unknown there."""
-    place = label.value if label is not None else "micro"
-    scores = f1 if corpus is None else f1["by_corpus"][corpus]
-    reason = f1.get("reasons", {}).get(place if corpus is None else f"by_corpus.{corpus}.{place}")
+    place = part.label.value if part.label is not None else "micro"
+    scores = f1 if part.corpus is None else f1["by_corpus"][part.corpus]
+    reason = f1.get("reasons", {}).get(place if part.corpus is None else f"by_corpus.{part.corpus}.{place}")
     return scores.get(place), reason
 
 
-def _told(f1: Mapping[str, Any], name: str, label: Label | None, corpus: str | None, why: str) -> PartScore:
-    value, reason = _f1(f1, label, corpus)
-    return PartScore(name, value, None, reason or why, None, None, why)
+def _told(f1: Mapping[str, Any], part: _Part, why: str) -> PartScore:
+    value, reason = _f1(f1, part)
+    return PartScore(part.name, value, None, reason or why, None, None, why)
 
 
-def _scored(
-    f1: Mapping[str, Any],
-    name: str,
-    label: Label | None,
-    corpus: str | None,
-    baseline: ArticleCounts,
-    counts: ArticleCounts,
-    seed: int,
-) -> PartScore:
-    value, reason = _f1(f1, label, corpus)
-    bounds = f1_interval(part_of(counts, label=label, corpus=corpus), seed=seed)
-    loss = loss_on(baseline, counts, label=label, corpus=corpus, seed=seed)
+def _scored(f1: Mapping[str, Any], part: _Part, baseline: ArticleCounts, counts: ArticleCounts, seed: int) -> PartScore:
+    value, reason = _f1(f1, part)
+    bounds = f1_interval(part_of(counts, label=part.label, corpus=part.corpus), seed=seed)
+    loss = loss_on(baseline, counts, label=part.label, corpus=part.corpus, seed=seed)
     return PartScore(
-        part=name,
+        part=part.name,
         f1=value,
         interval=None if bounds.low is None or bounds.high is None else (bounds.low, bounds.high),
         reason=reason or bounds.reason,

@@ -37,7 +37,7 @@ class F1Interval:
 
 
 def part_of(counts: ArticleCounts, *, label: Label | None = None, corpus: str | None = None) -> ArticleCounts:
-    """Return the counts of one label, of one corpus, or of both; articles that do not annotate the label stay, empty."""
+    """Return the counts of one label, of one corpus, or of both; articles without the label stay, empty."""
     rows = np.array([corpus in (None, name) for name, _ in counts.keys], dtype=np.bool_)
     columns = np.array([label in (None, each) for each in LABELS], dtype=np.bool_)
     return replace(

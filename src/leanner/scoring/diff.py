@@ -9,14 +9,18 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 from typing import TypeVar
 
-from leanner.types import Document
-from leanner.types import Sentence
-from leanner.types import Span
 from leanner.words import word_offsets
+
+
+if TYPE_CHECKING:
+    from leanner.types import Document
+    from leanner.types import Sentence
+    from leanner.types import Span
 
 
 K = TypeVar("K", bound=Hashable)

@@ -20,8 +20,8 @@ SYMBOLS: Final = ("circle", "square", "diamond", "cross", "x", "triangle-up")
 
 
 def plain(text: str) -> str:
-    """Return text as plotly.js shows it unchanged: what looks like a tag is one to it, what is escaped is not."""
-    return html.escape(text, quote=False)
+    """Return text as plotly.js shows it unchanged: unless they are escaped, it takes tags for tags and $ for TeX."""
+    return html.escape(text, quote=False).replace("$", "&#36;")
 
 
 def hover(title: str, lines: Iterable[str]) -> str:
@@ -42,16 +42,24 @@ def categories(names: Sequence[str], **more: Any) -> dict[str, Any]:  # noqa: AN
 
 
 def errors(
-    values: Sequence[float | None], intervals: Sequence[tuple[float, float] | None], **more: Any  # noqa: ANN401
+    values: Sequence[float | None],
+    intervals: Sequence[tuple[float, float] | None],
+    **more: Any,  # noqa: ANN401
 ) -> dict[str, Any]:
     """Return error bars; a value without an interval gets none."""
-    ends = [
-        (interval[1] - value, value - interval[0]) if interval is not None and value is not None else (0.0, 0.0)
-        for value, interval in zip(values, intervals, strict=True)
-    ]
-    # a bootstrap's interval need not contain its point
-    above, below = ([max(0.0, end[side]) for end in ends] for side in (0, 1))
+    above, below = spread_of(values, intervals)
     return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1, "width": 3, **more}
+
+
+def spread_of(
+    values: Sequence[float | None], intervals: Sequence[tuple[float, float] | None]
+) -> tuple[list[float], list[float]]:
+    """Return how far the intervals reach above and below their values; 0 for a value without one."""
+    pairs = list(zip(values, intervals, strict=True))
+    # a bootstrap's interval need not contain its point
+    above = [max(0.0, ends[1] - value) if ends is not None and value is not None else 0.0 for value, ends in pairs]
+    below = [max(0.0, value - ends[0]) if ends is not None and value is not None else 0.0 for value, ends in pairs]
+    return above, below
 
 
 def layout(height: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - as above

@@ -102,7 +102,8 @@ def _figure(records: Sequence[CaseRecord]) -> Figure:
             "error_x": errors(measured, [(s.low, s.high) for _, s in timed], color=ACCENT),
         },
     ]
-    even = {"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": MUTED, "dash": "dot"}}
+    ends = {"x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper"}
+    even = {"type": "line", **ends, "line": {"color": MUTED, "dash": "dot"}}
     legend = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"}
     return {
         "data": data,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -41,7 +43,14 @@ class Notes:
         return self.texts.index(text) + 1
 
 
-def number(value: float | None, form: str = ".3g") -> str:
+def three_digits(value: float | None) -> str:
+    """Return the form in which a value has three significant digits, and no exponent; an interval takes its value's."""
+    if value is None or value == 0:
+        return ".2f"
+    return f",.{max(0, 2 - math.floor(math.log10(abs(value))))}f"
+
+
+def number(value: float | None, form: str) -> str:
     """Return a number, or the sign of an unknown one; a loss too small for the digits is no ``-0.00``."""
     if value is None:
         return UNKNOWN
@@ -49,7 +58,7 @@ def number(value: float | None, form: str = ".3g") -> str:
     return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
 
 
-def with_interval(value: float | None, interval: tuple[float | None, float | None] | None, form: str = ".3g") -> str:
+def with_interval(value: float | None, interval: tuple[float | None, float | None] | None, form: str) -> str:
     """Return ``0.77 [0.75, 0.79]``, without the brackets where there is no interval."""
     if value is None or interval is None or None in interval:
         return number(value, form)

@@ -46,7 +46,7 @@ def page(runs: Sequence[Run], *, sentences: int = 6) -> str:
     """
     ordered = sorted(runs, key=when)
     run, earlier = ordered[-1], ordered[-2] if len(ordered) > 1 else None
-    records = list(run.report.cases.values())
+    records = run.records
     sections = [
         front.section(records),
         table.section(records),
@@ -58,15 +58,19 @@ def page(runs: Sequence[Run], *, sentences: int = 6) -> str:
         remarks.section(run),
     ]
     scripts = [_plotly(), _text("page.js")]
-    return _environment().get_template("page.html.j2").render(
-        answer=_answer(records),
-        run=_head(run),
-        sections=sections,
-        figures=_figures(sections),
-        style=_text("page.css"),
-        scripts=scripts,
-        policy=_policy(scripts),
-        version=version("leanner"),
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            answer=_answer(records),
+            run=_head(run),
+            sections=sections,
+            figures=_figures(sections),
+            style=_text("page.css"),
+            scripts=scripts,
+            policy=_policy(scripts),
+            version=version("leanner"),
+        )
     )
 
 
@@ -82,7 +86,7 @@ def when(run: Run) -> str:
 
 
 def _head(run: Run) -> dict[str, Any]:
-    measured = list(run.report.measured.values())
+    measured = run.measured
     first = measured[0] if measured else None
     return {
         "name": run.path.name,

@@ -34,7 +34,7 @@ def section(run: Run) -> Section:
     figures: dict[str, Figure] = {}
     cases: list[tuple[str, str]] = []
     reasons: dict[str, list[str]] = {}
-    for record in run.report.cases.values():
+    for record in run.records:
         try:
             figure = _figure(record, _traces(run, record))
         except (OSError, ValueError, MeterError) as error:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def section(run: Run) -> Section:
     """Return the section of a run: environment, text and tagger, options, notes, reasons, and what is unknown."""
-    records = list(run.report.cases.values())
+    records = run.records
     leanner = run.report.data["leanner"]
     content = {
         "environments": _grouped(records, lambda record: _pairs(record.environment)),

@@ -41,8 +41,8 @@ class _Row:
 
 
 def section(run: Run) -> Section:
-    """Return the section of a run; F1 without intervals where the corpus or spans are not to be had, with the reason."""
-    rows = [_Row(record, *scores_of(run, record)) for record in run.report.measured.values()]
+    """Return the section of a run; without corpus or spans there are no intervals, and the reason stands there."""
+    rows = [_Row(record, *scores_of(run, record)) for record in run.measured]
     parts = list(dict.fromkeys(score.part for row in rows for score in row.scores))
     notes = Notes()
     table = [(title(row.record), [_cell(row, part, notes) for part in parts]) for row in rows]
@@ -81,7 +81,7 @@ def _figure(rows: Sequence[_Row], parts: Sequence[str]) -> Figure:
     """Return a panel for each part, cases from top to bottom, F1 from left to right."""
     names = [title(row.record) for row in rows]
     lines = -(-len(parts) // _ACROSS)
-    height = 60 + lines * (22 * len(rows) + 90)
+    height = lines * (22 * len(rows) + 70)
     panels: dict[str, Any] = {}
     data, headings = [], []
     for index, part in enumerate(parts):
@@ -89,11 +89,11 @@ def _figure(rows: Sequence[_Row], parts: Sequence[str]) -> Figure:
         number_ = "" if index == 0 else str(index + 1)
         left = column / _ACROSS
         top = 1 - line / lines
-        panels[f"xaxis{number_}"] = axis("F1", anchor=f"y{number_}", domain=[left, left + 0.9 / _ACROSS], nticks=4)
+        panels[f"xaxis{number_}"] = axis("", anchor=f"y{number_}", domain=[left, left + 0.9 / _ACROSS], nticks=4)
         panels[f"yaxis{number_}"] = categories(
             names,
             anchor=f"x{number_}",
-            domain=[top - 1 / lines + 90 / height, top - 30 / height],
+            domain=[top - 1 / lines + 40 / height, top - 30 / height],
             showticklabels=column == 0,
         )
         data.append(_panel(rows, part, number_))

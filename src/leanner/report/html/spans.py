@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -90,9 +91,9 @@ def _sentence(changes: Sequence[Change]) -> dict[str, Any]:
 def pieces(changes: Sequence[Change]) -> list[Piece]:
     """Cut a sentence where its changes begin and end; together the pieces are the sentence."""
     text = changes[0].sentence.text
-    ends = {0, len(text), *(end for change in changes for end in (change.span.start, change.span.end))}
-    cuts = sorted(ends)
-    return [Piece(text[a:b], _kind(changes, a, b)) for a, b in zip(cuts, cuts[1:], strict=False)]
+    ends = [end for change in changes for end in (change.span.start, change.span.end)]
+    cuts = sorted({0, len(text), *ends})
+    return [Piece(text[a:b], _kind(changes, a, b)) for a, b in pairwise(cuts)]
 
 
 def _kind(changes: Sequence[Change], start: int, end: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from leanner.report.html.figures import errors
 from leanner.report.html.figures import hover
 from leanner.report.html.figures import layout
 from leanner.report.html.figures import plain
+from leanner.report.html.numbers import three_digits
 from leanner.report.html.numbers import with_interval
 from leanner.report.html.section import Figure
 from leanner.report.html.section import Section
@@ -44,7 +47,7 @@ def section(runs: Sequence[Run], run: Run) -> Section:
     figures: dict[str, Figure] = {}
     names, without = [], []
     if len(shown) > 1:
-        for axis_ in dict.fromkeys(each for record in run.report.measured.values() for each in axes(record.device)):
+        for axis_ in dict.fromkeys(each for record in run.measured for each in axes(record.device)):
             figure = _figure(shown, labels, axis_)
             if figure is None:
                 without.append(axis_.name)
@@ -57,9 +60,11 @@ def section(runs: Sequence[Run], run: Run) -> Section:
 
 def label_of(run: Run) -> str:
     """Return the commit of a run, short, with its time to the minute."""
-    commit = str(run.report.data.get("commit_info", {}).get("id") or "no commit")
-    dirty = "+" if run.report.data.get("commit_info", {}).get("dirty") else ""
-    return f"{commit[:8]}{dirty} {str(run.report.data.get('datetime', ''))[:16].replace('T', ' ')}"
+    info = run.report.data.get("commit_info", {})
+    commit = str(info.get("id") or "no commit")
+    short = commit[:8] if re.fullmatch(r"[0-9a-f]{40,}", commit) else commit
+    dirty = "+" if info.get("dirty") else ""
+    return f"{short}{dirty} {str(run.report.data.get('datetime', ''))[:16].replace('T', ' ')}"
 
 
 def _differences(other: Run, run: Run) -> str:
@@ -69,7 +74,7 @@ def _differences(other: Run, run: Run) -> str:
 
 
 def _conditions(run: Run) -> dict[str, str]:
-    records = list(run.report.measured.values())
+    records = run.measured
     environment: Mapping[str, Any] = records[0].environment if records else {}
     corpora = {record.corpus.sha256[:8] for record in records if record.corpus}
     taggers = {record.tagger.weights_sha256[:8] for record in records if record.tagger}
@@ -79,8 +84,8 @@ def _conditions(run: Run) -> dict[str, str]:
 
 def _figure(runs: Sequence[Run], labels: Sequence[str], cost: Axis) -> Figure | None:
     """Return a line for each case; ``None`` if no run knows this of any."""
-    cases = dict.fromkeys(title(record) for run in runs for record in run.report.measured.values())
-    data = []
+    cases = dict.fromkeys(title(record) for run in runs for record in run.measured)
+    data: list[dict[str, Any]] = []
     for name in cases:
         points = [(label, record) for run, label in zip(runs, labels, strict=True) for record in _named(run, name)]
         known = [(label, record) for label, record in points if cost.value(record) is not None]
@@ -112,11 +117,11 @@ def _line(name: str, points: Sequence[tuple[str, CaseRecord]], cost: Axis, numbe
         "marker": {"size": 7, "color": colour, "symbol": SYMBOLS[number // len(SERIES) % len(SYMBOLS)]},
         "hoverinfo": "text",
         "hovertext": [
-            hover(name, [label, f"{cost.name}: {with_interval(cost.value(record), cost.interval(record))}"])
-            for label, record in points
+            hover(name, [label, f"{cost.name}: {with_interval(value, cost.interval(record), three_digits(value))}"])
+            for (label, record), value in zip(points, values, strict=True)
         ],
     }
 
 
 def _named(run: Run, name: str) -> list[CaseRecord]:
-    return [record for record in run.report.measured.values() if title(record) == name]
+    return [record for record in run.measured if title(record) == name]
