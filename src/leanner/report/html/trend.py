@@ -6,6 +6,7 @@ import re
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from leanner.report.pareto import Axis
     from leanner.report.record import CaseRecord
     from leanner.runs.run import Run
+
+#: Between a commit and its time.
+SEPARATOR: Final = ", "
 
 #: What must be equal for a line from one run to the next to mean anything.
 _ENVIRONMENT: Final = ("cpu", "isa", "gpu", "driver", "threads")
@@ -64,7 +68,7 @@ def label_of(run: Run) -> str:
     commit = str(info.get("id") or "no commit")
     short = commit[:8] if re.fullmatch(r"[0-9a-f]{40,}", commit) else commit
     dirty = "+" if info.get("dirty") else ""
-    return f"{short}{dirty} {str(run.report.data.get('datetime', ''))[:16].replace('T', ' ')}"
+    return f"{short}{dirty}{SEPARATOR}{str(run.report.data.get('datetime', ''))[:16].replace('T', ' ')}"
 
 
 def _differences(other: Run, run: Run) -> str:
@@ -87,38 +91,55 @@ def _figure(runs: Sequence[Run], labels: Sequence[str], cost: Axis) -> Figure | 
     cases = dict.fromkeys(title(record) for run in runs for record in run.measured)
     data: list[dict[str, Any]] = []
     for name in cases:
-        points = [(label, record) for run, label in zip(runs, labels, strict=True) for record in _named(run, name)]
-        known = [(label, record) for label, record in points if cost.value(record) is not None]
+        known = [
+            _Point(place, labels[place], record, value)
+            for place, run in enumerate(runs)
+            for record in _named(run, name)
+            if (value := cost.value(record)) is not None
+        ]
         if known:
             data.append(_line(name, known, cost, len(data)))
     if not data:
         return None
-    order = [plain(label) for label in labels]
-    x = {"type": "category", "automargin": True, "categoryorder": "array", "categoryarray": order}
-    legend = {"orientation": "h", "y": -0.3, "yanchor": "top"}
-    height = 380 + 20 * (len(data) // 4)
+    # the commit above its day
+    ticks = {"tickvals": list(range(len(labels))), "ticktext": [_tick(label) for label in labels]}
+    x = axis("", range=[-0.5, len(labels) - 0.5], **ticks)
     return {
         "data": data,
-        "layout": layout(height, xaxis=x, yaxis=axis(cost.name), showlegend=True, legend=legend),
+        "layout": layout(max(320, 80 + 20 * len(data)), xaxis=x, yaxis=axis(cost.name), showlegend=True),
     }
 
 
-def _line(name: str, points: Sequence[tuple[str, CaseRecord]], cost: Axis, number: int) -> dict[str, Any]:
-    values = [cost.value(record) for _, record in points]
+@dataclass(frozen=True, slots=True)
+class _Point:
+    place: int
+    label: str
+    record: CaseRecord
+    value: float
+
+
+def _tick(label: str) -> str:
+    commit, _, when = label.rpartition(f"{SEPARATOR}")
+    return f"{plain(commit)}<br>{plain(when[:10])}"
+
+
+def _line(name: str, points: Sequence[_Point], cost: Axis, number: int) -> dict[str, Any]:
+    values = [point.value for point in points]
+    intervals = [cost.interval(point.record) for point in points]
     colour = SERIES[number % len(SERIES)]
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "name": plain(name),
-        "x": [plain(label) for label, _ in points],
+        "x": [point.place for point in points],
         "y": values,
-        "error_y": errors(values, [cost.interval(record) for _, record in points], color=colour),
+        "error_y": errors(values, intervals, color=colour),
         "line": {"width": 1.5, "color": colour},
         "marker": {"size": 7, "color": colour, "symbol": SYMBOLS[number // len(SERIES) % len(SYMBOLS)]},
         "hoverinfo": "text",
         "hovertext": [
-            hover(name, [label, f"{cost.name}: {with_interval(value, cost.interval(record), three_digits(value))}"])
-            for (label, record), value in zip(points, values, strict=True)
+            hover(name, [point.label, f"{cost.name}: {with_interval(point.value, ends, three_digits(point.value))}"])
+            for point, ends in zip(points, intervals, strict=True)
         ],
     }
 
