@@ -10,7 +10,9 @@ from importlib.metadata import version
 from leanner import check_cli
 from leanner import compare_cli
 from leanner import corpora_cli
+from leanner import diff_cli
 from leanner import export_cli
+from leanner import report_cli
 from leanner import score_cli
 from leanner import search_cli
 from leanner import show_cli
@@ -25,7 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     check_cli.add_parser(subparsers)
     compare_cli.add_parsers(subparsers)
     corpora_cli.add_parser(subparsers)
+    diff_cli.add_parser(subparsers)
     export_cli.add_parser(subparsers)
+    report_cli.add_parser(subparsers)
     score_cli.add_parser(subparsers)
     search_cli.add_parser(subparsers)
     show_cli.add_parser(subparsers)

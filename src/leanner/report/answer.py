@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from leanner.report.record import CaseRecord
 from leanner.report.record import Verdict
+
+
+#: What stands before the reason for which a sentence has no joules.
+NO_METER: Final = "no meter here: "
 
 
 def answer(records: Sequence[CaseRecord]) -> str:
@@ -88,4 +93,4 @@ def _joules(record: CaseRecord, records: Sequence[CaseRecord]) -> str:
             share = 100 * (1 - energy.per_1000_sentences_j / baseline.per_1000_sentences_j)
             return f"{share:.0f} % fewer joules{estimated}" if share >= 0 else f"{-share:.0f} % more joules{estimated}"
         return f"{energy.per_1000_sentences_j:.3g} J per 1,000 sentences{estimated}"
-    return f"no meter here: {record.unknown.get('energy', 'joules unknown')}"
+    return f"{NO_METER}{record.unknown.get('energy', 'joules unknown')}"

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 
-from collections.abc import Callable
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -18,12 +15,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from leanner.report.columns import COST
+from leanner.report.columns import reason_of
 from leanner.report.record import CaseRecord
 from leanner.report.record import Verdict
-
-
-if TYPE_CHECKING:
-    from leanner.report.costs import Energy
 
 
 #: Columns of what is no terminal: a log, a file.
@@ -37,42 +32,6 @@ _STYLES: Final = {
     Verdict.NOT_RUN: "dim",
     Verdict.ERROR: "bold red",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column of numbers: where they are in a record, how they look, and where their reason is."""
-
-    heading: str
-    value: Callable[[CaseRecord], float | None]
-    form: str
-    field: str
-    is_energy: bool = False
-
-
-def _half_width_pct(energy: Energy | None) -> float | None:
-    """Return the half-width of the joules' interval, both parts included, in percent of them."""
-    if energy is None or not energy.total_j or energy.low_j is None or energy.high_j is None:
-        return None
-    return 50 * (energy.high_j - energy.low_j) / energy.total_j
-
-
-_COST: Final = (
-    _Column("s/round", lambda r: r.time.median_s if r.time else None, ".3g", "time"),
-    _Column("s ±%", lambda r: r.time.half_width_pct if r.time else None, ".1f", "time.half_width_pct"),
-    _Column("sent/s", lambda r: r.time.sentences_per_s if r.time else None, ".1f", "time"),
-    _Column("faster", lambda r: r.speedup.value if r.speedup else None, ".2f", "speedup"),
-    _Column("theory", lambda r: r.flops.ratio if r.flops else None, ".2f", "flops"),
-    _Column("p50 ms", lambda r: r.latency_ms.p50 if r.latency_ms else None, ".1f", "latency_ms"),
-    _Column("p99 ms", lambda r: r.latency_ms.p99 if r.latency_ms else None, ".1f", "latency_ms"),
-    _Column(
-        "J/1k sent", lambda r: r.energy.per_1000_sentences_j if r.energy else None, ".1f", "energy", is_energy=True
-    ),
-    _Column("J ±%", lambda r: _half_width_pct(r.energy), ".1f", "energy.low_j"),
-    _Column("peak MB", lambda r: r.memory.peak_host_mb if r.memory else None, ".0f", "memory.peak_host_mb"),
-    _Column("VRAM MB", lambda r: r.memory.peak_vram_mb if r.memory else None, ".0f", "memory.peak_vram_mb"),
-    _Column("weights MB", lambda r: r.memory.weights_mb if r.memory else None, ".1f", "memory.weights_mb"),
-)
 
 
 class _Footnotes:
@@ -100,7 +59,7 @@ def render(records: Sequence[CaseRecord], width: int = WIDE) -> RenderableType:
     notes = _Footnotes()
     loss = ("configuration", "verdict", "F1", "loss pt [95 %]", "bound")
     rows = [(_loss_cells(record, notes), _cost_cells(record, notes)) for record in records]
-    headings = [column.heading for column in _COST]
+    headings = [column.heading for column in COST]
     whole = _table("leanner", (*loss, *headings), [[*first, *second] for first, second in rows])
     parts: list[RenderableType] = [whole]
     if _columns(whole) > width:
@@ -157,7 +116,7 @@ def _loss_cells(record: CaseRecord, notes: _Footnotes) -> list[Text]:
 def _cost_cells(record: CaseRecord, notes: _Footnotes) -> list[Text]:
     estimated = record.energy is not None and "estimate" in record.energy.sources
     cells = []
-    for column in _COST:
+    for column in COST:
         value = column.value(record)
         sign = "~" if column.is_energy and estimated and value is not None else ""
         cells.append(Text(sign + _cell(record, value, column.form, column.field, notes)))
@@ -169,9 +128,7 @@ def _cell(record: CaseRecord, value: float | None, form: str, field: str, notes:
         return format(value, form)
     if record.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
         return "-"
-    # What is unknown as a whole is unknown in its parts.
-    reason = record.unknown.get(field) or record.unknown.get(field.partition(".")[0])
-    return f"-{notes.mark(reason)}"
+    return f"-{notes.mark(reason_of(record, field))}"
 
 
 def _by_corpus(records: Sequence[CaseRecord]) -> Table:
