@@ -291,7 +291,11 @@ def test_markdown_and_table(made: Made, base: Path, capsys: pytest.CaptureFixtur
     assert text.startswith("### 🔴 WORSE: ")
     assert "| **worse** | bf16 | time | " in text
     assert "| **removed** | int8 | " in text
-    assert "<details>" in text
+    # what takes no action is folded up, and said in numbers
+    top, _, folded = text.partition("<details>")
+    assert "| same |" not in top
+    assert "| inconclusive |" not in top
+    assert "<summary>2 inconclusive</summary>" in folded
 
     assert main(["compare", str(base), str(slow), "--unchecked"]) == 1
     text = capsys.readouterr().out

@@ -151,6 +151,8 @@ def of_costs(
             p = max(p, float(across))
         low, high = change - float(half), change + float(half)
         units, number, basis = "sessions", 2.0 / (1.0 / len(before) + 1.0 / len(after)), Basis.SESSIONS
+    elif metric.kind is Kind.ROUNDS:
+        low, high = _ratio(before, after)
     return Evidence(
         before=start,
         after=math.exp(means[1]),
@@ -175,14 +177,22 @@ _Found = tuple[float | None, float | None, float | None, str | None]
 
 
 def _seconds(before: Sequence[CaseRecord], after: Sequence[CaseRecord], change: float) -> _Found:
-    """Compare rounds: Mann and Whitney's test, and the percentile bootstrap of the ratio of medians."""
+    """Compare rounds by Mann and Whitney's test; the interval takes longer, and is not needed with stored sessions."""
     del change
-    sides = [np.array([s for r in side if r.time is not None for s in r.time.rounds_s]) for side in (before, after)]
-    ratio = speedup(sides[1].tolist(), sides[0].tolist(), against="baseline")
-    low, high = math.log(ratio.low), math.log(ratio.high)
-    if min(map(len, sides)) < MIN_ROUNDS:
-        return low, high, None, f"expected {MIN_ROUNDS} rounds or more, found {len(sides[0])} and {len(sides[1])}"
-    return low, high, float(of_rounds(sides[0], sides[1])), None
+    old, new = _pooled(before), _pooled(after)
+    if min(len(old), len(new)) < MIN_ROUNDS:
+        return None, None, None, f"expected {MIN_ROUNDS} rounds or more, found {len(old)} and {len(new)}"
+    return None, None, float(of_rounds(old, new)), None
+
+
+def _ratio(before: Sequence[CaseRecord], after: Sequence[CaseRecord]) -> tuple[float, float]:
+    """Return the percentile-bootstrap interval of the logarithm of the ratio of median rounds."""
+    ratio = speedup(_pooled(after).tolist(), _pooled(before).tolist(), against="baseline")
+    return math.log(ratio.low), math.log(ratio.high)
+
+
+def _pooled(side: Sequence[CaseRecord]) -> NDArray[np.float64]:
+    return np.array([seconds for record in side if record.time is not None for seconds in record.time.rounds_s])
 
 
 def _joules(before: Sequence[CaseRecord], after: Sequence[CaseRecord], change: float) -> _Found:
@@ -234,8 +244,7 @@ def _slope_sd(line: Marginal) -> float:
 
 
 def _rounds(before: Sequence[CaseRecord], after: Sequence[CaseRecord]) -> float:
-    counts = [sum(len(r.time.rounds_s) for r in side if r.time is not None) for side in (before, after)]
-    return 2.0 / sum(1.0 / max(count, 1) for count in counts)
+    return 2.0 / sum(1.0 / max(len(_pooled(side)), 1) for side in (before, after))
 
 
 def _value(metric: Metric, record: CaseRecord) -> float:

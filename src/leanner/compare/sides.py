@@ -8,6 +8,7 @@ import subprocess
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Final
@@ -53,6 +54,7 @@ class Sides:
     saved: Path = SAVED
     checked: bool = True
     trusted: frozenset[Path] = frozenset()
+    _kept: dict[str, Session] = field(default_factory=dict)
 
     def one(self, name: str) -> Report:
         """Return the one run that ``name`` stands for.
@@ -104,7 +106,9 @@ class Sides:
         return [Stored(self._session(entry), entry.level) for entry in entries if entry.level is not None]
 
     def _session(self, entry: Entry) -> Session:
-        return Session(entry.id, self.reader.read(self.store.path(entry)))
+        if entry.id not in self._kept:
+            self._kept[entry.id] = Session(entry.id, self.reader.read(self.store.path(entry)))
+        return self._kept[entry.id]
 
     def _saved(self, path: Path) -> Session:
         self.reader.marks.append(

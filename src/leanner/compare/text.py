@@ -34,6 +34,8 @@ _STYLES: Final = {
 #: In the order in which a reader wants them.
 _ORDER: Final = tuple(_STYLES)
 _HEADINGS: Final = ("outcome", "configuration", "metric", "baseline", "new", "change [95 %]", "p (Holm)", "gate", "by")
+#: What Markdown folds up: a summary shows what there is to do.
+_FOLDED: Final = (Outcome.INCONCLUSIVE, Outcome.SAME, Outcome.NOT_GATED)
 #: Names of sessions that a headline lists.
 _NAMED: Final = 3
 
@@ -73,10 +75,9 @@ def table(comparison: Comparison, *, everything: bool = False) -> RenderableType
 
 
 def markdown(comparison: Comparison) -> str:
-    """Return the changes as Markdown: the answer, what is not the same, and the rest folded up."""
+    """Return the changes as Markdown: the answer, what is worse, better or new, and the rest folded up."""
     rows = _sorted(comparison, everything=True)
-    first = [each for each in rows if each.outcome not in (Outcome.SAME, Outcome.NOT_GATED)]
-    rest = [each for each in rows if each.outcome in (Outcome.SAME, Outcome.NOT_GATED)]
+    first = [each for each in rows if each.outcome not in _FOLDED]
     sign = "🔴" if comparison.failing else "🟢"
     lines = [f"### {sign} {_escaped(headline(comparison))}", ""]
     if first:
@@ -84,9 +85,10 @@ def markdown(comparison: Comparison) -> str:
     lines += [f"- {_escaped(mark)}" for mark in comparison.marks]
     if comparison.marks:
         lines.append("")
-    if rest:
-        summary = f"{len(rest)} metrics that are the same, or not gated"
-        lines += ["<details>", f"<summary>{summary}</summary>", "", *_markdown_table(rest), "", "</details>", ""]
+    for outcome in _FOLDED:
+        if rest := [each for each in rows if each.outcome is outcome]:
+            summary = f"<summary>{len(rest)} {outcome}</summary>"
+            lines += ["<details>", summary, "", *_markdown_table(rest), "", "</details>", ""]
     lines.append(
         f"Worse: beyond the gate, and p < 0.05 after Holm's adjustment over {comparison.tests} gated "
         f"{'test' if comparison.tests == 1 else 'tests'}."
