@@ -66,7 +66,7 @@ def test_the_same_spans() -> None:
     found = diff([document()], [((), GOLD)], [((), GOLD[::-1])])
 
     assert found.changes == ()
-    assert found.total.is_empty
+    assert found.total == Tally()
     assert spread(found, 5) == []
 
 

@@ -108,11 +108,6 @@ class Tally:
             unscored=kinds[True, None] + kinds[False, None],
         )
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing changed."""
-        return self == Tally()
-
     def to_json(self) -> dict[str, int]:
         """Return it as JSON-ready built-ins."""
         return {name: getattr(self, name) for name in self.__slots__}

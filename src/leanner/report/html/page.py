@@ -62,7 +62,7 @@ def page(runs: Sequence[Run], *, sentences: int = 6) -> str:
         _environment()
         .get_template("page.html.j2")
         .render(
-            answer=_answer(records),
+            answer=_answer(list(run.report.cases.values())),
             run=_head(run),
             sections=sections,
             figures=_figures(sections),
