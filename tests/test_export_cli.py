@@ -51,6 +51,7 @@ def test_what_differs_from_the_measured_case_is_said(
     [
         ("int9", "bundled", "--configuration: expected one of fp32, bf16, .*, found 'int9'"),
         ("lean", "nothing.pt", "found no file 'nothing.pt'"),
+        ("openvino-int8", "bundled", "found openvino-int8, which is run by openvino: an export has no place"),
         ("lean-fp16", "bundled", "lean-fp16 cannot run here: float16 needs CUDA, found cpu"),
     ],
 )
