@@ -61,6 +61,7 @@ def test_what_differs_from_the_measured_case_is_said(
         ("lean:size=1", "bundled", "--configuration: lean:size=1: expected one of batch_tokens, .* found 'size=1'"),
         ("int8+int8-static", "bundled", "int8 twice: the weights are int8 already"),
         ("lean", "nothing.pt", "found no file 'nothing.pt'"),
+        ("openvino-int8", "bundled", "found openvino-int8, which is run by openvino: an export has no place"),
         ("lean-fp16", "bundled", "lean-fp16 cannot run here: float16 needs CUDA, found cpu"),
     ],
 )

@@ -7,6 +7,7 @@ import sys
 
 from importlib.metadata import version
 
+from leanner import bench_peers_cli
 from leanner import check_cli
 from leanner import compare_cli
 from leanner import corpora_cli
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="leanner", description="Leaner biomedical NER, with numbers one can defend.")
     parser.add_argument("--version", action="version", version=f"leanner {version('leanner')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    bench_peers_cli.add_parser(subparsers)
     check_cli.add_parser(subparsers)
     compare_cli.add_parsers(subparsers)
     corpora_cli.add_parser(subparsers)

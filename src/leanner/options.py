@@ -182,7 +182,7 @@ def read_options(config: pytest.Config) -> Options:
     return Options(
         tagger=values["tagger"],
         tagger_labels=values["tagger-labels"],
-        corpora=tuple(values["corpora"]) or _corpora_from_environment(),
+        corpora=tuple(values["corpora"]) or corpora_from_environment(),
         sentences=values["sentences"],
         round_sentences=values["round-sentences"],
         seed=values["seed"],
@@ -209,7 +209,8 @@ def read_options(config: pytest.Config) -> Options:
     )
 
 
-def _corpora_from_environment() -> tuple[str, ...]:
+def corpora_from_environment() -> tuple[str, ...]:
+    """Return where LEANNER_CORPORA says that corpora lie; nowhere if it is not set."""
     return tuple(part for part in os.environ.get("LEANNER_CORPORA", "").split(os.pathsep) if part)
 
 

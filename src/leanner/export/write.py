@@ -88,7 +88,7 @@ def export(
         check: What both tag before the folder takes its name; the calibration text if ``None``.
 
     Raises:
-        ExportError: There is something in ``folder``, or the spans differ.
+        ExportError: There is something in ``folder``, the spans differ, or another engine runs the configuration.
         TaggerError: The tagger has parts of which an export has none.
         NotRunnable: A pass cannot run here.
         OSError: A file cannot be written.
@@ -98,6 +98,7 @@ def export(
             f"expected a tagger of Flair, found {tagger.name} of {tagger.runtime}, for whose sub-tokens an export "
             "has no place; run it by `--leanner-tagger`"
         )
+    _check_runtime(configuration, passes)
     target = folder.resolve()
     _check_target(target, force=force)
     for each in passes:
@@ -125,6 +126,15 @@ def export(
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return lean
+
+
+def _check_runtime(configuration: str, passes: Sequence[Pass]) -> None:
+    others = {runtime for step in passes if (runtime := getattr(step, "runtime", "lean")) != "lean"}
+    if others:
+        raise ExportError(
+            f"expected a configuration that Flair or the lean runtime runs, found {configuration}, which is run by "
+            f"{', '.join(sorted(others))}: an export has no place for its graph; export one of the lean-… ones"
+        )
 
 
 def _check_target(target: Path, *, force: bool) -> None:

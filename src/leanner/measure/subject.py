@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Final
+from typing import Protocol
 
 from leanner.corpora.load import BUNDLED
 from leanner.corpora.load import load_corpus
@@ -15,12 +16,40 @@ from leanner.report.record import CorpusInfo
 
 
 if TYPE_CHECKING:
-    from leanner.options import Options
     from leanner.types import Document
 
 
 #: Begin of the note of a document that is not in the corpus.
 LEFT_OUT: Final = "a bad document was left out"
+
+
+class TextOptions(Protocol):
+    """What ``leanner.options.Options`` says of the text; the names are explained there."""
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """Where corpora lie; the bundled one if it is empty."""
+        ...
+
+    @property
+    def sentences(self) -> int | None:
+        """About how many of them; all if ``None``."""
+        ...
+
+    @property
+    def round_sentences(self) -> int:
+        """About how many of them a round tags; all if 0."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Of both samples."""
+        ...
+
+    @property
+    def on_bad_document(self) -> str:
+        """``error`` or ``skip``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +69,7 @@ class Subject:
     timed: TimedPart
 
 
-def load_subject(options: Options) -> Subject:
+def load_subject(options: TextOptions) -> Subject:
     """Read the corpora of ``options``.
 
     Raises:

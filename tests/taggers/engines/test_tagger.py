@@ -48,3 +48,15 @@ def test_torchs_weights_are_let_go(shaped_file: Path) -> None:
     assert not list(tagger.model.parameters())
     with pytest.raises(NotImplementedError):
         list(tagger.tag(DOCUMENTS))
+
+
+def test_other_batches_have_the_same_engine_and_the_same_spans(shaped_file: Path) -> None:
+    lean = lean_of(shaped_file)
+    tagger = EngineTagger(lean, TorchEngine(lean.parts), {"float32": 4})
+    other = tagger.in_batches_of(97)
+    assert (tagger.batch_tokens, other.batch_tokens) == (2048, 97)
+    assert other.describe() == {**tagger.describe(), "batch_tokens": 97}
+    assert list(other.tag(DOCUMENTS)) == list(tagger.tag(DOCUMENTS))
+    assert not other.in_int8
+    with pytest.raises(ValueError, match="expected at least one sub-token a batch"):
+        tagger.in_batches_of(0)

@@ -64,6 +64,10 @@ class EngineDecider:
         self.crf: Final = crf
         self.batch_tokens: Final = batch_tokens
 
+    def in_batches_of(self, batch_tokens: int) -> EngineDecider:
+        """Return the same with so many sub-tokens in a batch."""
+        return EngineDecider(self.engine, self.missing, mean=self.mean, crf=self.crf, batch_tokens=batch_tokens)
+
     def __call__(self, chunk: Chunk) -> Decisions:
         """Return the tags of the chunk's words."""
         words = int(chunk.ends[-1]) if len(chunk.ends) else 0

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+
 from typing import TYPE_CHECKING
 from typing import Final
+from typing import Self
 
 import torch
 
 from torch import nn
 
 from leanner.taggers.engines.deciding import EngineDecider
+from leanner.taggers.lean.batches import check_limits
 from leanner.taggers.lean.running import Runner
 from leanner.taggers.weights import Weights
 from leanner.taggers.weights import weigh
@@ -75,12 +79,25 @@ class EngineTagger(Runner):
             label_of=lean.label_of,
             chunk_sentences=lean.chunk_sentences,
         )
+        self._decide: EngineDecider = decide
         self.runtime = engine.runtime
         self.model: nn.Module = Graph(stored, weigh(lean.model))
         self.name = lean.name
         self.labels = lean.labels
         self.weights_sha256 = lean.weights_sha256
         self.quality = lean.quality
+
+    @property
+    def in_int8(self) -> bool:
+        """Whether the graph's matrix products are of integers."""
+        return "int8" in weigh(self.model).bytes_by_dtype
+
+    def in_batches_of(self, batch_tokens: int) -> Self:
+        """Return the tagger over the same engine with so many sub-tokens in a batch."""
+        check_limits(batch_tokens, self.chunk_sentences)
+        other = copy.copy(self)
+        other._decide = self._decide.in_batches_of(batch_tokens)  # noqa: SLF001 - its own
+        return other
 
     @property
     def device(self) -> torch.device:

@@ -87,7 +87,6 @@ class Runner:
         self.splitter: Final = splitter
         self.tags: Final = tuple(tags)
         self.label_of: Final = dict(label_of)
-        self.batch_tokens: Final = decide.batch_tokens
         self.chunk_sentences: Final = chunk_sentences
         self.prefix_caching: Final = decide.prefix_ids is not None
         self.deduplicate: Final = deduplicate
@@ -96,6 +95,11 @@ class Runner:
         self._decide: Deciding = decide
         self._tag_set: Final = TagSet.of(self.tags)
         self._labels: Final = [self.label_of.get(name) for name in self._tag_set.types]
+
+    @property
+    def batch_tokens(self) -> int:
+        """Sub-tokens in one forward pass."""
+        return self._decide.batch_tokens
 
     def describe(self) -> dict[str, Any]:
         """Return how texts reach the model, ready for JSON."""

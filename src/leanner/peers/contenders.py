@@ -1,0 +1,123 @@
+"""Who takes part, each in the batch size that suits it best."""
+
+from __future__ import annotations
+
+import copy
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+from typing import Final
+
+from leanner.configurations import named
+from leanner.measure.rounds import tag_all
+from leanner.measure.rounds import timed
+from leanner.taggers.engines.tagger import EngineTagger
+from leanner.taggers.flair import FlairTagger
+from leanner.taggers.lean.tagger import LeanTagger
+
+
+if TYPE_CHECKING:
+    from leanner.taggers.protocol import Prediction
+    from leanner.taggers.protocol import Tagger
+    from leanner.types import Document
+
+
+FLAIR: Final = "flair"
+#: What a user could pick instead of leanner's own configurations.
+ENGINES: Final = ("onnxruntime-int8", "openvino-int8")
+#: Leanner's own, by default.
+LEAN: Final = (
+    "lean",
+    "lean-int8-static",
+    "lean-int8-static-prefix",
+    "lean-int8-static-prefix-ffn-ls-50",
+    "lean-int8-static-prefix-heads-ffn-ls-50",
+)
+
+#: Sentences of a mini-batch of Flair's that are tried.
+_MINI_BATCHES: Final = (8, 16, 32, 64)
+#: Sub-tokens of an engine's batch that are tried; the lean runtime has the middle one.
+_BATCH_TOKENS: Final = (512, 1024, 2048, 4096)
+#: How often each size is tried; the least time counts.
+_TRIES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A tagger that is ready for its rounds.
+
+    Attributes:
+        name: ``flair``, or that of a configuration.
+        tagger: In its best batch size.
+        prepare_s: Seconds that the passes took.
+        setting: What the batch size is of, and the size.
+        tried: Seconds for the timed text with each size, if more than one was tried.
+        predictions: On the whole text.
+    """
+
+    name: str
+    tagger: Tagger
+    prepare_s: float
+    setting: Mapping[str, int]
+    tried: Mapping[int, float]
+    predictions: Sequence[Prediction]
+
+
+def prepared(
+    name: str, load: Callable[[], Tagger], documents: Sequence[Document], timed_documents: Sequence[Document]
+) -> Contender:
+    """Return a contender, warm, with what it says of the whole text.
+
+    Args:
+        name: ``flair``, or that of a configuration.
+        load: Loads the tagger anew.
+        documents: The whole text.
+        timed_documents: What rounds tag.
+
+    Raises:
+        NotRunnable: A pass cannot run here, or a package is missing.
+    """
+    tagger, prepare_s = timed(partial(_applied, name, load()))
+    tagger, setting, tried = _at_its_best(tagger, timed_documents)
+    predictions = tag_all(tagger, documents)
+    tag_all(tagger, timed_documents)
+    return Contender(name, tagger, prepare_s, setting, tried, predictions)
+
+
+def _applied(name: str, tagger: Tagger) -> Tagger:
+    if name == FLAIR:
+        return tagger
+    for step in named(name).passes:
+        tagger = step(tagger)
+    return tagger
+
+
+def _at_its_best(tagger: Tagger, documents: Sequence[Document]) -> tuple[Tagger, dict[str, int], dict[int, float]]:
+    sizes: dict[int, Tagger]
+    if isinstance(tagger, FlairTagger):
+        what, sizes = "mini_batch_size", {size: _in_mini_batches(tagger, size) for size in _MINI_BATCHES}
+    elif isinstance(tagger, EngineTagger):
+        what, sizes = "batch_tokens", {size: tagger.in_batches_of(size) for size in _BATCH_TOKENS}
+    else:
+        assert isinstance(tagger, LeanTagger)
+        # Leanner's own are as their configurations say.
+        return tagger, {"batch_tokens": tagger.batch_tokens}, {}
+    tried = {size: _least_s(sized, documents) for size, sized in sizes.items()}
+    best = min(tried, key=lambda size: tried[size])
+    return sizes[best], {what: best}, tried
+
+
+def _in_mini_batches(tagger: FlairTagger, size: int) -> FlairTagger:
+    other = copy.copy(tagger)
+    other.mini_batch_size = size
+    return other
+
+
+def _least_s(tagger: Tagger, documents: Sequence[Document]) -> float:
+    # The first time an engine sees a shape it prepares kernels for it.
+    tag_all(tagger, documents)
+    return min(timed(partial(tag_all, tagger, documents))[1] for _ in range(_TRIES))

@@ -1,0 +1,98 @@
+"""What comes of it, and its JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Final
+
+
+if TYPE_CHECKING:
+    from leanner.report.costs import Speedup
+    from leanner.report.record import CorpusInfo
+    from leanner.scoring.bootstrap import F1Loss
+
+
+SCHEMA: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A contender, and what was seen of it; all of it is ``None`` or empty if it did not take part.
+
+    Attributes:
+        name: ``flair``, or that of a configuration.
+        reason: Why it did not take part.
+        runtime: What ran it.
+        setting: What the batch size is of, and the size.
+        tried: Seconds for the timed text with each size that was tried.
+        prepare_s: Seconds that the passes took.
+        rounds_s: Seconds of each round.
+        sentences_per_s: By the median of the rounds.
+        f1: Micro F1 on the whole text.
+        f1_drop: Its loss against Flair, in percentage points.
+        speedup: Against Flair, rounds paired.
+        against_engines: Against the fastest of the other engines, rounds paired.
+        int8_operations: Of linear layers with int8 weights, for one round.
+        float_operations: Of other linear layers.
+        operations_per_s: Those in int8 if there are some, else those of floats, by the median of the rounds.
+        ceiling_share: The same over the ceiling of their kind; ``None`` without one.
+        quality: What the tagger says of itself.
+    """
+
+    name: str
+    reason: str | None = None
+    runtime: str | None = None
+    setting: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    tried: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    prepare_s: float | None = None
+    rounds_s: tuple[float, ...] = ()
+    sentences_per_s: float | None = None
+    f1: float | None = None
+    f1_drop: F1Loss | None = None
+    speedup: Speedup | None = None
+    against_engines: Speedup | None = None
+    int8_operations: float | None = None
+    float_operations: float | None = None
+    operations_per_s: float | None = None
+    ceiling_share: float | None = None
+    quality: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """A comparison.
+
+    Attributes:
+        rows: Flair first.
+        tagger: What it is called.
+        weights_sha256: Digest of its weights.
+        corpus: The whole text.
+        sentences: Of the part that rounds tag.
+        int8_ceiling: Most int8 operations a second, best of all rounds; ``None`` where torch has no oneDNN for them.
+        float32_ceiling: The same of float32.
+        environment: On what it ran.
+        packages: Versions of the engines that are here.
+        seed: Of the samples and the bootstrap.
+    """
+
+    rows: tuple[Row, ...]
+    tagger: str
+    weights_sha256: str
+    corpus: CorpusInfo
+    sentences: int
+    int8_ceiling: float | None
+    float32_ceiling: float
+    environment: Mapping[str, Any]
+    packages: Mapping[str, str]
+    seed: int
+
+    def to_json(self) -> bytes:
+        """Return it as JSON; what is unknown is null."""
+        data = {"schema": SCHEMA, **dataclasses.asdict(self)}
+        return (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leanner.peers import contenders
+from leanner.taggers.engines.tagger import EngineTagger
+from leanner.taggers.flair import FlairTagger
+from leanner.taggers.lean.tagger import LeanTagger
+from leanner.taggers.load import load_tagger
+from taggers.engines.engines import TorchEngine
+from taggers.engines.test_deciding import DOCUMENTS
+from taggers.engines.test_deciding import lean_of
+
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_flair_runs_in_the_mini_batches_that_are_fastest(shaped_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {8: 3.0, 16: 1.0, 32: 2.0, 64: 4.0}
+    monkeypatch.setattr(contenders, "_least_s", lambda tagger, _: seconds[tagger.mini_batch_size])
+    original = load_tagger(str(shaped_file))
+    made = contenders.prepared("flair", lambda: original, DOCUMENTS, DOCUMENTS[:1])
+    assert isinstance(made.tagger, FlairTagger)
+    assert (made.setting, made.tried) == ({"mini_batch_size": 16}, seconds)
+    assert (made.tagger.mini_batch_size, original.mini_batch_size) == (16, 32)
+    assert made.predictions == list(original.tag(DOCUMENTS))
+
+
+def test_an_engine_runs_in_the_batches_that_are_fastest(shaped_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contenders, "_least_s", lambda tagger, _: abs(tagger.batch_tokens - 1000.0))
+    lean = lean_of(shaped_file)
+    tagger = EngineTagger(lean, TorchEngine(lean.parts), {})
+    monkeypatch.setattr(contenders, "_applied", lambda *_: tagger)
+    made = contenders.prepared("openvino-int8", lambda: load_tagger(str(shaped_file)), DOCUMENTS, DOCUMENTS[:1])
+    assert made.setting == {"batch_tokens": 1024}
+    assert isinstance(made.tagger, EngineTagger)
+    assert (made.tagger.batch_tokens, tagger.batch_tokens) == (1024, 2048)
+    assert made.predictions == list(lean.tag(DOCUMENTS))
+
+
+def test_the_lean_runtime_is_as_it_is_configured(shaped_file: Path) -> None:
+    made = contenders.prepared("lean", lambda: load_tagger(str(shaped_file)), DOCUMENTS, DOCUMENTS[:1])
+    assert isinstance(made.tagger, LeanTagger)
+    assert (made.name, made.setting, made.tried) == ("lean", {"batch_tokens": 2048}, {})
+    assert made.prepare_s > 0

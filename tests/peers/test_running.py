@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+
+from bench import write_corpus
+from leanner.bench_peers_cli import Text
+from leanner.measure.subject import load_subject
+from leanner.peers import contenders
+from leanner.peers.running import bench_peers
+from leanner.taggers.load import load_tagger
+
+
+if TYPE_CHECKING:
+    from leanner.peers.result import Peers
+
+
+NAMES = ("lean", "lean-int8", "lean-int8-static-prefix")
+
+
+@pytest.fixture(scope="module")
+def peers(shaped_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Peers:
+    corpus = write_corpus(tmp_path_factory.mktemp("corpora") / "tmvar")
+    subject = load_subject(Text((str(corpus),), None, 10, 0, "error"))
+    with pytest.MonkeyPatch.context() as patch:
+        # As where no engine is installed.
+        patch.setattr(importlib.util, "find_spec", lambda _: None)
+        patch.setattr(contenders, "_MINI_BATCHES", (4, 8))
+        return bench_peers(subject, lambda: load_tagger(str(shaped_file)), NAMES, rounds=3)
+
+
+def test_who_cannot_take_part_has_a_row_with_the_reason(peers: Peers) -> None:
+    assert [row.name for row in peers.rows] == ["flair", *contenders.ENGINES, *NAMES]
+    reasons = {row.name: row.reason for row in peers.rows if row.reason is not None}
+    assert set(reasons) == {*contenders.ENGINES, "lean-int8-static-prefix"}
+    assert "pip install 'leanner[engines]'" in str(reasons["openvino-int8"])
+    assert "context before the prompt" in str(reasons["lean-int8-static-prefix"])
+    assert all(row.rounds_s == () and row.f1 is None for row in peers.rows if row.reason is not None)
+
+
+def test_rounds_are_paired_with_flairs(peers: Peers) -> None:
+    flair, lean, int8 = (row for row in peers.rows if row.reason is None)
+    for row in (flair, lean, int8):
+        assert len(row.rounds_s) == 3
+        assert row.sentences_per_s == pytest.approx(peers.sentences / median(row.rounds_s))
+        assert row.speedup is not None
+        ratios = [before / after for before, after in zip(flair.rounds_s, row.rounds_s, strict=True)]
+        assert row.speedup.value == pytest.approx(median(ratios))
+        assert row.against_engines is None
+    assert flair.speedup is not None
+    assert (flair.speedup.low, flair.speedup.value, flair.speedup.high) == (1.0, 1.0, 1.0)
+    assert flair.setting["mini_batch_size"] == min(flair.tried, key=lambda size: flair.tried[size])
+    assert lean.setting == {"batch_tokens": 2048}
+
+
+def test_f1_and_operations_are_those_of_the_same_text(peers: Peers) -> None:
+    flair, lean, int8 = (row for row in peers.rows if row.reason is None)
+    assert lean.f1 == flair.f1
+    assert lean.f1_drop is not None
+    assert lean.f1_drop.points == 0.0
+    assert flair.float_operations is not None
+    assert lean.float_operations is not None
+    assert int8.int8_operations == lean.float_operations
+    # Flair pads, and computes the last layer at every position.
+    assert flair.float_operations > lean.float_operations
+    assert lean.ceiling_share == pytest.approx(lean.float_operations / median(lean.rounds_s) / peers.float32_ceiling)
+    assert lean.operations_per_s is not None
+
+
+def test_it_is_json_that_says_what_it_is_of(peers: Peers) -> None:
+    data: dict[str, Any] = json.loads(peers.to_json(), parse_constant=pytest.fail)
+    assert data["schema"] == 1
+    assert data["corpus"]["sentences"] == 48
+    assert data["rows"][0]["name"] == "flair"
+    assert data["rows"][1]["sentences_per_s"] is None
+    assert data["environment"]["threads"] >= 1
+
+
+def test_one_round_tells_nothing(shaped_file: Path, tmp_path: Path) -> None:
+    subject = load_subject(Text((str(write_corpus(tmp_path / "tmvar")),), None, 10, 0, "error"))
+    with pytest.raises(ValueError, match="expected 2 rounds or more, found 1"):
+        bench_peers(subject, lambda: load_tagger(str(shaped_file)), NAMES, rounds=1)
