@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from leanner.arguments import at_least
+from leanner.arguments import positive
 from leanner.configurations import named
 from leanner.options import corpora_from_environment
 from leanner.report.table import WIDE
@@ -63,10 +65,10 @@ def add_parser(subparsers: Subparsers) -> None:
         help="leanner's own that take part, of those in the lean runtime (default: lean and the int8 ones that run by "
         "default)",
     )
-    parser.add_argument("--sentences", type=_positive, metavar="N", help="F1 on whole articles with about N sentences")
+    parser.add_argument("--sentences", type=positive, metavar="N", help="F1 on whole articles with about N sentences")
     parser.add_argument(
         "--round-sentences",
-        type=_positive,
+        type=positive,
         default=640,
         metavar="N",
         help="a round tags whole articles with about N sentences (default: %(default)s)",
@@ -96,14 +98,22 @@ def run(args: argparse.Namespace) -> int:
     try:
         for name in names:
             _check_lean(name)
+    except KeyError as error:
+        errors.print(f"leanner bench-peers: --configurations: {error.args[0]}")
+        return 2
+    except ValueError as error:
+        errors.print(f"leanner bench-peers: {error}")
+        return 2
+    if args.json is not None and not args.json.resolve().parent.is_dir():
+        # Better known before the minutes that it takes.
+        errors.print(f"leanner bench-peers: --json: expected a file in a folder that is there, found {args.json}")
+        return 2
+    try:
         peers = _measured(args, names, errors)
         if args.json is not None:
             from leanner.atomic import write_atomically  # noqa: PLC0415 - as above
 
             write_atomically(args.json, peers.to_json())
-    except KeyError as error:
-        errors.print(f"leanner bench-peers: --configurations: {error.args[0]}")
-        return 2
     except (CorpusError, SetupError, TaggerError, ValueError) as error:
         errors.print(f"leanner bench-peers: {error}")
         return 2
@@ -143,19 +153,5 @@ def _check_lean(name: str) -> None:
         raise ValueError(f"expected configurations in the lean runtime, whose names begin with lean, found {name}")
 
 
-def _positive(text: str) -> int:
-    return _at_least(1, text)
-
-
 def _rounds(text: str) -> int:
-    return _at_least(2, text)
-
-
-def _at_least(least: int, text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if number < least:
-        raise argparse.ArgumentTypeError(f"expected a whole number of {least} or more, found {text!r}")
-    return number
+    return at_least(2, text)

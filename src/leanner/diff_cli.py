@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from leanner.arguments import not_negative
 from leanner.corpora.load import VARIABLE
 
 
@@ -59,7 +60,11 @@ def add_parser(subparsers: Subparsers) -> None:
         "else where the run found it)",
     )
     parser.add_argument(
-        "--sentences", type=int, default=5, metavar="N", help="sentences shown for each case (default: %(default)s)"
+        "--sentences",
+        type=not_negative,
+        default=5,
+        metavar="N",
+        help="sentences shown for each case (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON with every span instead")
     parser.set_defaults(run=run)
@@ -105,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(found: list[CaseDiff], sentences: int) -> None:
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
     for each in found:
         device = "" if each.device == "cpu" else f" on {each.device}"
         console.print(f"\n{each.configuration}{device} against {each.against}", style="bold")

@@ -11,6 +11,7 @@ from typing import Final
 
 from rich.console import Console
 
+from leanner.arguments import not_negative
 from leanner.corpora.load import VARIABLE
 
 
@@ -53,7 +54,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument(
         "--sentences",
-        type=int,
+        type=not_negative,
         default=6,
         metavar="N",
         help="sentences of the corpus that the HTML shows for each case; 0 for none (default: %(default)s)",

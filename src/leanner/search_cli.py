@@ -188,8 +188,9 @@ def _show(args: argparse.Namespace, asked: Asked, outcome: Outcome, about: dict[
     console.print(render(outcome, asked))
     plain = Console(markup=False, highlight=False, soft_wrap=True)
     plain.print(f"\n{answer(outcome, asked)}")
-    if outcome.winner is not None and not args.tagger.startswith(HF):
-        plain.print(f"take it home: {export_command(outcome.winner, args.tagger)}")
+    if outcome.winner is not None:
+        command = None if args.tagger.startswith(HF) else export_command(outcome.winner, args.tagger)
+        plain.print(f"take it home: {command or 'leanner export has no place for it'}")
     sys.stdout.flush()
 
 

@@ -54,8 +54,8 @@ def compare(
     """Compare two sides.
 
     Args:
-        before: Sessions of the baseline, the latest last; F1 is held against that.
-        after: Sessions to compare with them.
+        before: Sessions of the baseline, the accepted one first: F1 and weights are held against that.
+        after: Sessions to compare with them, the latest last, whose F1 and weights count.
         gates: What is gated.
         documents: See ``F1Changes``.
         stored: Sessions that tell how much sessions differ; those under other conditions, and those of ``after``, are
@@ -161,8 +161,9 @@ def _evidence(
                 evidence = of_costs(metric, records[0], records[1], between.get((key, metric.name)))
                 found.append((key, metric, None if reason else evidence, reason))
             else:
-                old, new = ((side[-1][0].report, side[-1][1]) for side in sides)
-                found.append((key, metric, f1.evidence(metric, old, new), ""))
+                # Of the baseline, the session that was accepted: many small losses are then a large one.
+                (first, old), (last, new) = sides[0][0], sides[1][-1]
+                found.append((key, metric, f1.evidence(metric, (first.report, old), (last.report, new)), ""))
     return found
 
 

@@ -137,8 +137,11 @@ def of_costs(
         between: Spread of the case between sessions; ``None`` where none is stored.
     """
     values = [[_value(metric, record) for record in side] for side in (before, after)]
-    if metric.kind is Kind.EXACT or min(map(min, values)) <= 0.0:
-        return _exact(values[0][-1], values[1][-1])
+    if metric.kind is Kind.EXACT:
+        # Held against the session that was accepted: many small changes are then a large one.
+        return _exact(values[0][0], values[1][-1])
+    if min(map(min, values)) <= 0.0:
+        return _without_ratio(metric, values[0][-1], values[1][-1])
     means = [float(np.mean(np.log(side))) for side in values]
     start, change = math.exp(means[0]), means[1] - means[0]
     low, high, p, reason = _WITHIN[metric.kind](before, after, change)
@@ -171,6 +174,12 @@ def _exact(before: float, after: float) -> Evidence:
     """Return a change of what has no error: bytes that were counted."""
     change = after - before
     return Evidence(before, after, change, change, change, 0.0 if change else 1.0, Basis.EXACT)
+
+
+def _without_ratio(metric: Metric, before: float, after: float) -> Evidence:
+    """Return a change of what should be positive and is not, as a slope within its noise may be."""
+    reason = f"{metric.name} is not positive on both sides: no ratio tells what changed"
+    return Evidence(before, after, after - before, None, None, None, Basis.WITHIN, reason)
 
 
 _Found = tuple[float | None, float | None, float | None, str | None]
@@ -222,8 +231,9 @@ _WITHIN: Final = {Kind.ROUNDS: _seconds, Kind.JOULES: _joules, Kind.LINE: _line,
 
 
 def _normal(change: float, error: float) -> _Found:
-    p = 2.0 * float(stats.norm.sf(abs(change) / error)) if error > 0.0 else float(change == 0.0)
-    return change - _NORMAL * error, change + _NORMAL * error, p, None
+    if not error > 0.0:
+        return None, None, None, "the random part of its error is not known, or none at all"
+    return change - _NORMAL * error, change + _NORMAL * error, 2.0 * float(stats.norm.sf(abs(change) / error)), None
 
 
 def _relative_sd(energy: Energy) -> float | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from leanner.compare.evidence import Basis
 from leanner.compare.evidence import Evidence
 from leanner.report.predictions import read_predictions
+from leanner.report.stored import damaged
 from leanner.report.stored import locate
 from leanner.report.stored import stored_files
 from leanner.scoring.bootstrap import f1_loss
@@ -89,6 +90,8 @@ class F1Changes:
             raise ValueError(f"{record.configuration} has no stored spans in {report.path}")
         key = str(report.path), entry.path
         if key not in self._counts:
+            if problems := damaged(report.path, {"predictions": entry.to_json()}):
+                raise ValueError(f"{report.path}: {problems[0].text}")
             predictions = read_predictions(locate(report.path, entry.path))
             documents = self._corpus()
             self._counts[key] = count_matches(documents, predictions.on(documents), predictions.labels)

@@ -82,7 +82,9 @@ class Store:
         Raises:
             CannotCompareError: One is not as this version stores it.
         """
-        found = [self._entry(path) for path in (self.root / "runs").glob(f"*/*/*/{_ENTRY}")]
+        paths = (self.root / "runs").glob(f"*/*/*/{_ENTRY}")
+        # What begins with a dot was not written to its end.
+        found = [self._entry(path) for path in paths if not path.parent.name.startswith(".")]
         return sorted(found, key=lambda entry: (entry.measured, entry.id))
 
     def like(self, report: Report) -> list[Entry]:

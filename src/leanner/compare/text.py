@@ -102,10 +102,10 @@ def _markdown_table(rows: Sequence[Change | Case]) -> list[str]:
         "| --- | --- | --- | ---: | ---: | ---: | ---: | --- | --- | --- |",
     ]
     for each in rows:
-        cells = [*_cells(each), each.note]
+        cells = [_escaped(cell) for cell in (*_cells(each), each.note)]
         if each.outcome.fails:
             cells[0] = f"**{cells[0]}**"
-        lines.append("| " + " | ".join(cell if cell.startswith("**") else _escaped(cell) for cell in cells) + " |")
+        lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 

@@ -16,6 +16,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 from typing import Final
 
+import torch
+
 from leanner.measure.environment import describe
 from leanner.measure.rounds import tag_all
 from leanner.measure.rounds import timed
@@ -146,7 +148,12 @@ def _row(contender: Contender, flair: Contender, seen: _Seen, weights: Weights, 
     counts = count_matches(documents, contender.predictions, contender.tagger.labels)
     reference = count_matches(documents, flair.predictions, flair.tagger.labels)
     operations = executed(contender.tagger, timed_part.documents, weights)
-    ceiling, done = (seen.int8, operations.int8) if operations.int8 else (seen.float32, operations.floats)
+    in_float32 = not contender.tagger.runtime.startswith("lean") or (
+        next(contender.tagger.model.parameters()).dtype == torch.float32
+    )
+    # Of 16-bit floats no ceiling is measured.
+    floats = seen.float32 if in_float32 else None
+    ceiling, done = (seen.int8, operations.int8) if operations.int8 else (floats, operations.floats)
     rate = done / median(own_s)
     return Row(
         name=contender.name,

@@ -31,9 +31,9 @@ def answer(records: Sequence[CaseRecord]) -> str:
         other = (
             ""
             if careful is best or _may_lose_nothing(best)
-            else f"; without a loss that this text shows: {_title(careful)}, {_gain(careful)}, {_interval(careful)}"
+            else f" (without a loss that this text shows: {_title(careful)}, {_gain(careful)}, {_interval(careful)})"
         )
-        return f"{_title(best)}: {_gain(best)}, {_cost(best)}, {_joules(best, records)}{other}"
+        return f"{_title(best)}: {_gain(best)}, {_cost(best)}{other}, {_joules(best, records)}"
     baseline = next((record for record in records if not record.passes), None)
     measured = [record for record in records if record.speedup is not None and record.passes]
     if not measured and any(record.passes and record.time is not None for record in records):

@@ -22,6 +22,7 @@ from leanner.combinations import combined
 from leanner.configurations import BASELINE
 from leanner.measure.search.halving import contenders
 from leanner.measure.search.log import FORMAT
+from leanner.report.numbers import with_interval
 
 
 if TYPE_CHECKING:
@@ -72,8 +73,10 @@ def answer(outcome: Outcome, asked: Asked) -> str:
     )
 
 
-def export_command(winner: str, tagger: str) -> str:
-    """Return the command that writes the winner as files."""
+def export_command(winner: str, tagger: str) -> str | None:
+    """Return the command that writes the winner as files; ``None`` if another engine runs it."""
+    if any(getattr(step, "runtime", "lean") != "lean" for step in combined(winner).passes):
+        return None
     return f"leanner export --tagger {shlex.quote(tagger)} --configuration {shlex.quote(winner)} tagger/"
 
 
@@ -169,8 +172,7 @@ def _loss(trial: Trial) -> str:
     loss = trial.loss
     if loss.points is None:
         return "-"
-    interval = "" if loss.low is None or loss.high is None else f" [{loss.low:.2f}, {loss.high:.2f}]"
-    return f"{loss.points:.2f}{interval}"
+    return with_interval(loss.points, (loss.low, loss.high), ".2f")
 
 
 def _chosen_by(confirmation: Confirmation) -> str:

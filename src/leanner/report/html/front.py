@@ -16,11 +16,11 @@ from leanner.report.html.figures import axis
 from leanner.report.html.figures import errors
 from leanner.report.html.figures import hover
 from leanner.report.html.figures import layout
-from leanner.report.html.numbers import number
-from leanner.report.html.numbers import three_digits
-from leanner.report.html.numbers import with_interval
 from leanner.report.html.section import Figure
 from leanner.report.html.section import Section
+from leanner.report.numbers import number
+from leanner.report.numbers import three_digits
+from leanner.report.numbers import with_interval
 from leanner.report.pareto import LOSS
 from leanner.report.pareto import TIME
 from leanner.report.pareto import Axis

@@ -17,13 +17,13 @@ from leanner.report.html.figures import errors
 from leanner.report.html.figures import hover
 from leanner.report.html.figures import layout
 from leanner.report.html.figures import plain
-from leanner.report.html.numbers import UNKNOWN
-from leanner.report.html.numbers import Cell
-from leanner.report.html.numbers import Notes
-from leanner.report.html.numbers import number
-from leanner.report.html.numbers import with_interval
 from leanner.report.html.section import Figure
 from leanner.report.html.section import Section
+from leanner.report.numbers import UNKNOWN
+from leanner.report.numbers import Cell
+from leanner.report.numbers import Notes
+from leanner.report.numbers import number
+from leanner.report.numbers import with_interval
 from leanner.report.table import title
 
 

@@ -8,12 +8,12 @@ from typing import Final
 
 from leanner.report.columns import COST
 from leanner.report.columns import reason_of
-from leanner.report.html.numbers import UNKNOWN
-from leanner.report.html.numbers import Cell
-from leanner.report.html.numbers import Notes
-from leanner.report.html.numbers import number
-from leanner.report.html.numbers import with_interval
 from leanner.report.html.section import Section
+from leanner.report.numbers import UNKNOWN
+from leanner.report.numbers import Cell
+from leanner.report.numbers import Notes
+from leanner.report.numbers import number
+from leanner.report.numbers import with_interval
 from leanner.report.record import Verdict
 from leanner.report.table import title
 

@@ -18,10 +18,10 @@ from leanner.report.html.figures import errors
 from leanner.report.html.figures import hover
 from leanner.report.html.figures import layout
 from leanner.report.html.figures import plain
-from leanner.report.html.numbers import three_digits
-from leanner.report.html.numbers import with_interval
 from leanner.report.html.section import Figure
 from leanner.report.html.section import Section
+from leanner.report.numbers import three_digits
+from leanner.report.numbers import with_interval
 from leanner.report.pareto import axes
 from leanner.report.table import title
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from leanner.report.columns import reason_of
-from leanner.report.html.numbers import three_digits
+from leanner.report.numbers import number
+from leanner.report.numbers import three_digits
 from leanner.report.pareto import HOST
 from leanner.report.pareto import JOULES
 from leanner.report.pareto import LOSS
@@ -104,8 +105,8 @@ def _known(record: CaseRecord, notes: list[str]) -> Callable[[str, float | None,
                 notes.append(reason)
             return rf"--\textsuperscript{{{_letter(notes.index(reason))}}}"
         if interval is None:
-            return f"${value:{form}}$"
-        return f"${value:{form}}$ [${interval[0]:{form}}$, ${interval[1]:{form}}$]"
+            return f"${number(value, form)}$"
+        return f"${number(value, form)}$ [${number(interval[0], form)}$, ${number(interval[1], form)}$]"
 
     return write
 

@@ -2,8 +2,9 @@
 
 A tagger with context computes the neighbours of a sentence with every sentence: at 64 words to
 each side (FLERT, Schweter and Akbik 2020, arXiv 2011.06993, section 2.1) several times as many words as the sentence
-has. In a window all of its sentences are each other's context. A model was not trained so:
-what it sees of the neighbours is no longer marked as such, and differs in length.
+has. In a window all of its sentences are each other's context; what stands before and behind the window is the
+context of all of it. A model was not trained so: neighbours within the window are not marked as such, and differ in
+length.
 """
 
 from __future__ import annotations

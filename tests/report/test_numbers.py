@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leanner.report.html.front import log_ticks
-from leanner.report.html.numbers import Notes
-from leanner.report.html.numbers import number
-from leanner.report.html.numbers import three_digits
-from leanner.report.html.numbers import with_interval
+from leanner.report.numbers import Notes
+from leanner.report.numbers import number
+from leanner.report.numbers import three_digits
+from leanner.report.numbers import with_interval
 
 
 @pytest.mark.parametrize(
