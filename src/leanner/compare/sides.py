@@ -88,8 +88,9 @@ class Sides:
                 self.reader.marks.append(f"{path}: its numbers were not computed again")
             return [Session(str(path), report)]
         if name == BASELINE and other is not None:
-            accepted, *others = self.store.baseline(other) or [None]
-            return [self._session(entry) for entry in (accepted, *others[1 - SESSIONS :]) if entry is not None]
+            entries = self.store.baseline(other)
+            # The accepted one, and the latest of those since.
+            return [self._session(entry) for entry in (*entries[:1], *entries[1:][1 - SESSIONS :])]
         entries = self.store.entries()
         if stored := [entry for entry in entries if entry.id == name]:
             return [self._session(entry) for entry in stored]
