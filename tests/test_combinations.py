@@ -44,11 +44,11 @@ def test_parameters_have_the_type_of_what_they_replace() -> None:
         ("lean+", "expected one of fp32, .*, found ''"),
         (
             "lean:",
-            "lean:: expected one of batch_tokens, prefix_caching, deduplicate, window_words with = and a value, found ''",
+            "lean:: expected one of batch_tokens, .* with = and a value, found ''",
         ),
         (
             "lean:size=3",
-            "expected one of batch_tokens, prefix_caching, deduplicate, window_words with = and a value, found 'size=3'",
+            "expected one of batch_tokens, .* with = and a value, found 'size=3'",
         ),
         ("lean:batch_tokens=0", "lean:batch_tokens=0: expected a batch of at least one sub-token, found 0"),
         ("lean:batch_tokens=1.5", "expected a whole number for batch_tokens, found '1.5'"),
