@@ -35,6 +35,18 @@ def test_beside_a_loss_that_is_seen_stands_the_fastest_without_one() -> None:
     assert "without a loss" not in answer([baseline(), careful, *others])
 
 
+def test_a_label_that_loses_much_more_is_named() -> None:
+    before = baseline()
+    assert before.f1 is not None
+    disease = before.f1["DISEASE"]
+    assert disease is not None
+    found = record(f1={**before.f1, "DISEASE": disease - 0.081})
+
+    assert answer([before, found]).startswith("bf16: 1.8× faster, 0.1 pt F1, 8.1 of DISEASE, no meter here")
+    assert " of DISEASE" not in answer([before, record(f1={**before.f1, "DISEASE": disease - 0.01})])
+    assert " of " not in answer([before, record(f1={**before.f1, "DISEASE": None})]).partition(", no meter")[0]
+
+
 def test_joules_are_held_against_the_baseline() -> None:
     before = baseline(energy=energy(20.0))
 

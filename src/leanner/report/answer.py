@@ -7,6 +7,7 @@ from typing import Final
 
 from leanner.report.record import CaseRecord
 from leanner.report.record import Verdict
+from leanner.types import Label
 
 
 #: What stands before the reason for which a sentence has no joules.
@@ -33,7 +34,8 @@ def answer(records: Sequence[CaseRecord]) -> str:
             if careful is best or _may_lose_nothing(best)
             else f" (without a loss that this text shows: {_title(careful)}, {_gain(careful)}, {_interval(careful)})"
         )
-        return f"{_title(best)}: {_gain(best)}, {_cost(best)}{other}, {_joules(best, records)}"
+        worst = _worst_label(best, records)
+        return f"{_title(best)}: {_gain(best)}, {_cost(best)}{worst}{other}, {_joules(best, records)}"
     baseline = next((record for record in records if not record.passes), None)
     measured = [record for record in records if record.speedup is not None and record.passes]
     if not measured and any(record.passes and record.time is not None for record in records):
@@ -45,6 +47,22 @@ def answer(records: Sequence[CaseRecord]) -> str:
         f"{_title(baseline) if baseline else 'fp32'}: nothing measured is both faster and within its F1 bound; "
         f"fastest was {_title(best)}: {_gain(best)}, {_cost(best)} ({best.verdict}), {_joules(best, records)}"
     )
+
+
+def _worst_label(record: CaseRecord, records: Sequence[CaseRecord]) -> str:
+    """Return the label that loses more than a point beyond what all of them lose together; empty if none does."""
+    baseline = next((r for r in records if not r.passes and r.device == record.device), None)
+    if baseline is None or not baseline.f1 or not record.f1 or record.f1_drop is None:
+        return ""
+    losses = {
+        label.value: 100.0 * (before - after)
+        for label in Label
+        if (before := baseline.f1.get(label.value)) is not None and (after := record.f1.get(label.value)) is not None
+    }
+    label = max(losses, key=losses.__getitem__, default=None)
+    if label is None or losses[label] <= record.f1_drop.points + 1.0:
+        return ""
+    return f", {_tenths(losses[label])} of {label}"
 
 
 def _speedup(record: CaseRecord) -> float:
