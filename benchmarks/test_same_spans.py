@@ -10,7 +10,6 @@ import itertools
 import math
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -21,6 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Sequence
+    from pathlib import Path
 
     from leanner.measure.subject import Subject
     from leanner.taggers.flair import FlairTagger
@@ -109,14 +109,6 @@ def some(documents: Sequence[Document], sentences: int) -> Iterator[Document]:
             return
 
 
-@pytest.fixture(scope="module")
-def base_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tagger of HunFlair2's shape and BERT-base's size."""
-    from leanner.taggers.shaped import build_hunflair2_shaped  # noqa: PLC0415 - imports Flair
-
-    return build_hunflair2_shaped(tmp_path_factory.mktemp("shaped"), "base")
-
-
 def both(tagger: Tagger) -> tuple[FlairTagger, LeanTagger]:
     """Return the two taggers over the same modules."""
     from leanner.taggers.flair import FlairTagger  # noqa: PLC0415 - cases are collected without Flair
@@ -148,11 +140,3 @@ def test_the_shape_of_hunflair2(shaped_file: Path, merged_corpus: Subject) -> No
 
     documents = tuple(some(merged_corpus.documents, SHAPED_SENTENCES))
     check("HunFlair2's shape, tiny", compare(*both(load_tagger(str(shaped_file))), documents))
-
-
-def test_the_size_of_hunflair2(base_file: Path, merged_corpus: Subject) -> None:
-    """The same with BERT-base's size, on a tenth of the sentences."""
-    from leanner.taggers.load import load_tagger  # noqa: PLC0415 - cases are collected without Flair
-
-    documents = tuple(some(merged_corpus.documents, SHAPED_SENTENCES // 10))
-    check("HunFlair2's shape, BERT-base", compare(*both(load_tagger(str(base_file))), documents))
