@@ -12,6 +12,7 @@ import pytest
 from compare.runs import Made
 from leanner.cli import main
 from leanner.compare.history import line
+from leanner.compare.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,15 @@ def test_a_stored_report_that_was_changed(made: Made, capsys: pytest.CaptureFixt
 
     assert against_baseline(made.run("next", 2)) == 2
     assert "expected the report that was stored" in capsys.readouterr().err
+
+
+def test_a_run_that_was_not_written_to_its_end_is_none(made: Made) -> None:
+    assert against_baseline(made.run("first", 1)) == 0
+    (kept,) = Path(".leanner/runs").glob("*/*/*")
+    part = kept.with_name(f".{kept.name}.part")
+    part.mkdir()
+    (part / "run.json").write_bytes((kept / "run.json").read_bytes())
+    assert [entry.id for entry in Store(Path(".leanner")).entries()] == [kept.name]
 
 
 def test_its_files_are_kept_with_a_run(made: Made) -> None:
