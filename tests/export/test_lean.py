@@ -27,8 +27,8 @@ from export.made import with_random_transitions
 from leanner import Lean
 from leanner.configurations import named
 from leanner.corpora.load import load_corpus
+from leanner.corpora.texts import document_of
 from leanner.export import lean as lean_module
-from leanner.export.splitting import document_of
 from leanner.passes.int8 import Int8Linear
 from leanner.passes.int8 import has_onednn
 from leanner.passes.precision import multiplies_bfloat16

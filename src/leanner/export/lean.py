@@ -12,14 +12,14 @@ from typing import cast
 
 from tokenizers import Tokenizer as Subtokens
 
+from leanner.corpora.texts import document_of
+from leanner.corpora.texts import spans_in_text
 from leanner.export.layers import Kind
 from leanner.export.loading import TRANSITIONS
 from leanner.export.loading import load_manifest
 from leanner.export.loading import load_model
 from leanner.export.manifest import SUBTOKENS
 from leanner.export.manifest import WEIGHTS
-from leanner.export.splitting import document_of
-from leanner.export.splitting import spans_in_text
 from leanner.export.splitting import splitter_of
 from leanner.passes.int8 import exact_weight_bits
 from leanner.passes.int8 import has_onednn

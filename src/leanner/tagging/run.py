@@ -10,7 +10,7 @@ from typing import IO
 from typing import TYPE_CHECKING
 
 from leanner.corpora.native import CorpusError
-from leanner.export.splitting import document_of
+from leanner.corpora.texts import document_of
 from leanner.tagging.outputs import rendered
 
 
