@@ -271,7 +271,7 @@ def test_f11_the_lag_of_an_average_is_in_its_interval() -> None:
     assert bounds is not None
     assert bounds.j == pytest.approx(2250.0, rel=0.005)
     assert bounds.low_j <= 7.5 * 300.0 <= bounds.high_j
-    assert bounds.systematic_j == pytest.approx(0.05 / 0.95 * 2250.0 + 15.0, rel=0.03)
+    assert bounds.systematic_j == pytest.approx(0.05 / 0.95 * 2250.0 + 10.0, rel=0.03)
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_the_lag_of_rest_is_kept_apart_from_the_gain() -> None:
     assert watts is not None
     # Naive: 84 W. What the average over 1 s still had of the change by 240 W, half of it, over 5 s: taken out.
     assert watts == pytest.approx(60.0)
-    assert idle.lag_w["gpu"] == pytest.approx(0.15 * 0.5 * 240.0 / 5.0)
+    assert idle.lag_w["gpu"] == pytest.approx(0.1 * 0.5 * 240.0 / 5.0)
 
 
 def test_only_an_average_has_to_settle(tmp_path: Path) -> None:

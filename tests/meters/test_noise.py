@@ -99,6 +99,19 @@ def test_the_spread_of_an_integral_is_found_from_one_window(noise_w: float, *, i
     assert float(np.mean(stated)) == pytest.approx(float(np.std(integrals)), rel=0.15)
 
 
+@pytest.mark.parametrize("stale", [(0,), (-1,), (0, -1)])
+def test_readings_at_the_edges_that_are_of_before_are_no_noise(stale: tuple[int, ...]) -> None:
+    times = (0.1 * np.arange(101)).tolist()
+    watts = (300.0 + np.random.default_rng(3).normal(0.0, 3.0, 101)).tolist()
+    steady = integral_sd(_points(times, watts), 0, 10 * NS, 0.1)
+    for place in stale:
+        watts[place] = 60.0
+
+    # Naive: a step by 240 W, twice, over 0.1 s, which the lag stands for already.
+    assert steady is not None
+    assert integral_sd(_points(times, watts), 0, 10 * NS, 0.1) == steady
+
+
 @pytest.mark.parametrize("interval_s", [0.1, 0.05, 0.02])
 def test_samples_of_one_refresh_share_its_error(interval_s: float) -> None:
     # Naive: each is one of its own, so that a fast sampler is surer than its sensor: 1.9 J for 6.

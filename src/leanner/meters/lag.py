@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from leanner.meters.trace import Trace
 
 #: How far the seconds that a field averages over may be from the documented "1 sec", as a share of them: our choice.
-_TOLERANCE: Final = 0.15
+_TOLERANCE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def lag_of(
     the integral lacks T/2 times the change of the samples, the lag of a moving average. Where these two
     overlap, power may differ from its mean by L times the steepest slope of the samples, up or down.
 
-    The bound is what 15 % more or less of L would do, or no average at all where it is not documented.
+    The bound is what 10 % more or less of L would do, or no average at all where it is not documented.
 
     Args:
         points: Power samples, milliwatts.

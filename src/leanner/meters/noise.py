@@ -99,9 +99,10 @@ def integral_sd(points: Sequence[tuple[int, float]], start_ns: int, end_ns: int,
         (0.5 * (min(after.middle_s, seconds(end_ns)) - max(before.middle_s, seconds(start_ns)))) ** 2 * variance
         for before, after, variance in _scatter(points, limit_s)
     ]
-    if len(variances) < _LEAST_DIFFERENCES:
+    within = _without_edges(variances)
+    if len(within) < _LEAST_DIFFERENCES:
         return None
-    noise = sum(variances) * (len(variances) + 2) / len(variances)
+    noise = sum(within) * (len(variances) + 2) / len(within)
     gaps = sum(_gap_variance(points, k, start_ns, end_ns, limit_s) for k in range(len(points) - 1))
     return math.sqrt(noise + gaps + _edge_variance(points, start_ns, end_ns))
 
@@ -116,8 +117,17 @@ def reading_sd(points: Sequence[tuple[int, float]], interval_s: float) -> float 
     Returns:
         ``None`` if there are too few samples to tell.
     """
-    variances = [variance for _, _, variance in _scatter(_apart(points), GAP_INTERVALS * interval_s)]
+    variances = _without_edges([variance for _, _, variance in _scatter(_apart(points), GAP_INTERVALS * interval_s)])
     return math.sqrt(statistics.fmean(variances)) if len(variances) >= _LEAST_DIFFERENCES else None
+
+
+def _without_edges(variances: list[float]) -> list[float]:
+    """Return what is left without the first and the last, if it suffices.
+
+    Their neighbours are the readings at the edges, which may show what was drawn before the window: a step that the
+    lag stands for already.
+    """
+    return variances[1:-1] if len(variances) >= _LEAST_DIFFERENCES + 2 else variances
 
 
 def _apart(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
