@@ -67,10 +67,13 @@ class Lean(Runner):
 
     def __init__(self, manifest: Manifest, model: nn.Module, subtokens: Subtokens, sha256: str) -> None:
         reading, running = _reading(manifest.input, subtokens), manifest.runtime
+        decide = decider_of(
+            _parts(manifest, model), reading, running.batch_tokens, prefix_caching=running.prefix_caching
+        )
         super().__init__(
             reading,
             splitter_of(manifest.input.words),
-            decider_of(_parts(manifest, model), reading, running.batch_tokens, prefix_caching=running.prefix_caching),
+            decide,
             tags=manifest.output.tags,
             label_of=manifest.output.labels,
             chunk_sentences=running.chunk_sentences,
@@ -84,7 +87,8 @@ class Lean(Runner):
         self.labels: frozenset[Label] = frozenset(manifest.output.labels.values())
         self.weights_sha256 = manifest.tagger.weights_sha256
         self.doubts = list(_doubts(manifest, self.device))
-        self.quality = [*(f"where it was exported: {text}" for text in manifest.quality), *self.doubts]
+        where = (f"where it was exported: {text}" for text in manifest.quality)
+        self.quality = [*where, *self.doubts, *decide.notes]
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Self:

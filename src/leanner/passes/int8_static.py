@@ -122,6 +122,11 @@ class StaticInt8Linear(Int8Linear):
         """The weights that the layer computes with, as float32."""
         return super().weight / self.smoothing
 
+    @property
+    def grid(self) -> tuple[Tensor, Tensor]:
+        """Steps and shift of each input: it is stored as ``floor(x * steps + shift)``."""
+        return self._steps, self._shift
+
     def quantize(self, x: Tensor) -> Tensor:
         """Return what the layer multiplies: one that has the same input takes it as well.
 

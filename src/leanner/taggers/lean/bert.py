@@ -18,19 +18,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
-from typing import Protocol
-from typing import runtime_checkable
 
 import torch
 
 from torch import Tensor
-from torch import nn
 
 from leanner.taggers.lean.batches import equal_runs
+from leanner.taggers.lean.steps import Rows
+from leanner.taggers.lean.steps import steps_for
 
 
 if TYPE_CHECKING:
     from transformers import BertModel
+
+    from leanner.taggers.lean.kernels import Kernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +54,20 @@ class CachedPrefix:
         return len(self.hidden)
 
 
-@runtime_checkable
-class Quantizing(Protocol):
-    """A linear layer that stores its input as integers; all layers with one input store it alike."""
-
-    def quantize(self, x: Tensor) -> Tensor:
-        """Return the integers, which these layers take instead."""
-        ...
-
-
 class PackedBert:
-    """The encoder of a tagger; its modules are shared, not copied."""
+    """The encoder of a tagger; its modules are shared, not copied.
 
-    def __init__(self, model: BertModel) -> None:
+    Args:
+        model: As passes have left it.
+        kernels: Of this CPU, if there are some.
+
+    Attributes:
+        steps: What lies between its matrix products.
+    """
+
+    def __init__(self, model: BertModel, kernels: Kernels | None = None) -> None:
         self.model: Final = model
+        self.steps: Final = steps_for(model, kernels)
         # What mypy knows of a module's children is Tensor or Module.
         self._embeddings: Any = model.embeddings
         self._layers: list[Any] = list(model.encoder.layer)
@@ -85,15 +86,18 @@ class PackedBert:
             wanted: Positions in the whole batch.
             prefix: What stands before each row; ``ids`` and ``lengths`` are without it.
         """
-        runs = list(equal_runs(lengths))
-        hidden = self._embed(ids, runs, 0 if prefix is None else prefix.length)
-        last = len(self._layers) - 1
+        rows = Rows.of(lengths)
+        hidden = self._embed(ids, lengths, 0 if prefix is None else prefix.length)
+        given = self.steps.given(hidden, self._layers[0].attention.self.query)
         for number, layer in enumerate(self._layers):
-            before = None if prefix is None else (prefix.keys[number], prefix.values[number])
-            attended = self._attend(layer.attention.self, hidden, runs, before)
-            if number == last:
+            attention = layer.attention.self
+            held = None if prefix is None else (prefix.keys[number], prefix.values[number])
+            parts = attention.query(given), attention.key(given), attention.value(given)
+            # Pruned layers have fewer heads than the model's configuration says.
+            attended = self.steps.attend(parts, rows, attention.num_attention_heads, held)
+            if number == len(self._layers) - 1:
                 attended, hidden = attended[wanted], hidden[wanted]
-            hidden = _finish(layer, attended, hidden)
+            hidden, given = self._finish(number, attended, hidden)
         return hidden
 
     def prefix(self, ids: Tensor) -> CachedPrefix:
@@ -101,19 +105,25 @@ class PackedBert:
 
         *Shapes:* ``ids`` ``(length,)``.
         """
-        runs = [(1, len(ids))]
-        hidden = self._embed(ids, runs, 0)
+        rows = Rows.of([len(ids)])
+        hidden = self._embed(ids, rows.lengths, 0)
+        given = self.steps.given(hidden, self._layers[0].attention.self.query)
         keys, values = [], []
-        for layer in self._layers:
+        for number, layer in enumerate(self._layers):
             attention = layer.attention.self
-            keys.append(attention.key(hidden))
-            values.append(attention.value(hidden))
-            hidden = _finish(layer, self._attend(attention, hidden, runs, None), hidden)
+            parts = attention.query(given), attention.key(given), attention.value(given)
+            keys.append(parts[1])
+            values.append(parts[2])
+            attended = self.steps.attend(parts, rows, attention.num_attention_heads, None)
+            hidden, given = self._finish(number, attended, hidden)
         return CachedPrefix(tuple(keys), tuple(values), hidden)
 
-    def _embed(self, ids: Tensor, runs: Sequence[tuple[int, int]], begin: int) -> Tensor:
+    def _embed(self, ids: Tensor, lengths: Sequence[int], begin: int) -> Tensor:
         positions = torch.cat(
-            [torch.arange(begin, begin + length, device=ids.device).repeat(rows) for rows, length in runs]
+            [
+                torch.arange(begin, begin + length, device=ids.device).repeat(rows)
+                for rows, length in equal_runs(lengths)
+            ]
         )
         table = self._embeddings
         embedded = table.word_embeddings(ids).add_(table.token_type_embeddings(torch.zeros_like(ids[:1])))
@@ -121,39 +131,13 @@ class PackedBert:
         result: Tensor = table.LayerNorm(embedded)
         return result
 
-    def _attend(
-        self,
-        attention: Any,  # noqa: ANN401 - transformers'
-        hidden: Tensor,
-        runs: Sequence[tuple[int, int]],
-        before: tuple[Tensor, Tensor] | None,
-    ) -> Tensor:
-        given = attention.query.quantize(hidden) if isinstance(attention.query, Quantizing) else hidden
-        query, key, value = attention.query(given), attention.key(given), attention.value(given)
-        # Pruned layers have fewer than the model's configuration says.
-        heads = attention.num_attention_heads
-        result = torch.empty_like(query)
-        begin = 0
-        for rows, length in runs:
-            end = begin + rows * length
-            parts = [part[begin:end].view(rows, length, -1) for part in (query, key, value)]
-            if before is not None:
-                # Whole rows are copied at once; heads apart would be copied one by one.
-                parts[1:] = [
-                    torch.cat((held.expand(rows, -1, -1), part), 1)
-                    for held, part in zip(before, parts[1:], strict=True)
-                ]
-            queries, keys, values = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in parts)
-            attended = nn.functional.scaled_dot_product_attention(queries, keys, values)
-            result[begin:end] = attended.transpose(1, 2).reshape(end - begin, -1)
-            begin = end
-        return result
-
-
-def _finish(layer: Any, attended: Tensor, hidden: Tensor) -> Tensor:  # noqa: ANN401 - transformers'
-    """Return what a layer makes of the attention's result and of what went into it."""
-    output = layer.attention.output
-    hidden = output.LayerNorm(output.dense(attended).add_(hidden))
-    inner = layer.intermediate.intermediate_act_fn(layer.intermediate.dense(hidden))
-    result: Tensor = layer.output.LayerNorm(layer.output.dense(inner).add_(hidden))
-    return result
+    def _finish(self, number: int, attended: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what a layer makes of its attention's result and of what went into it, and what the next one takes."""
+        layer, steps = self._layers[number], self.steps
+        following = self._layers[number + 1].attention.self.query if number + 1 < len(self._layers) else None
+        output, inner = layer.attention.output, layer.intermediate
+        hidden, given = steps.add_norm(
+            output.dense(steps.given(attended, output.dense)), hidden, output.LayerNorm, inner.dense
+        )
+        made = layer.output.dense(inner.intermediate_act_fn(inner.dense(given)))
+        return steps.add_norm(made, hidden, layer.output.LayerNorm, following)

@@ -17,6 +17,7 @@ from leanner.taggers.lean.batches import token_batches
 from leanner.taggers.lean.bert import CachedPrefix
 from leanner.taggers.lean.bert import PackedBert
 from leanner.taggers.lean.encoding import WordEncoder
+from leanner.taggers.lean.kernels import find_kernels
 from leanner.taggers.lean.viterbi import best_tags
 
 
@@ -70,6 +71,7 @@ class Decider:
 
     Attributes:
         prefix: What was computed of them.
+        notes: What a reader of its results must know.
     """
 
     def __init__(
@@ -80,7 +82,8 @@ class Decider:
     ) -> None:
         self.batch_tokens: Final = batch_tokens
         self._parts: Final = parts
-        self.encoder: Final = PackedBert(parts.encoder)
+        kernels, self.notes = find_kernels(self._weight.device)
+        self.encoder: Final = PackedBert(parts.encoder, kernels)
         self.prefix_ids: Final = prefix_ids
         self.prefix: Final = None if prefix_ids is None else self._cached(prefix_ids)
 
@@ -137,7 +140,7 @@ class Decider:
     @property
     def _weight(self) -> torch.Tensor:
         """A weight that no pass quantizes: states have its type, and lie where it lies."""
-        weight: torch.Tensor = self.encoder.model.embeddings.LayerNorm.weight
+        weight: torch.Tensor = self._parts.encoder.embeddings.LayerNorm.weight
         return weight
 
 

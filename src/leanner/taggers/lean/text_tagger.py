@@ -56,6 +56,7 @@ class LeanTextTagger:
         self.chunk_sentences: Final = chunk_sentences
         self._reference: Final = tagger
         self._decide: Final = Decider(Parts.of_transformers(tagger.model), batch_tokens)
+        self.quality.extend(self._decide.notes)
 
     @property
     def device(self) -> torch.device:

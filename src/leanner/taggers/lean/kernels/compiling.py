@@ -1,0 +1,104 @@
+"""From C to a library that this process can call: compiled once for a machine, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+
+SOURCE: Final = Path(__file__).with_name("kernels.c")
+
+#: Not ``-ffast-math``: a library linked with it changes how the whole process rounds small numbers.
+FLAGS: Final = (
+    "-O3",
+    "-march=native",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=fast",
+    "-fPIC",
+    "-fopenmp",
+)
+
+_COMPILERS: Final = ("cc", "gcc")
+_LIMIT_S: Final = 120.0
+
+
+class KernelError(RuntimeError):
+    """There are no kernels on this machine; the message says why."""
+
+
+def compiled(source: Path, folder: Path, flags: Sequence[str] = FLAGS) -> Path:
+    """Return the library of ``source``, compiled for this CPU and against the OpenMP that this process has loaded.
+
+    It is kept in ``folder`` under a name made of everything that it depends on.
+
+    Raises:
+        KernelError: There is no compiler, it failed, or no OpenMP of GCC is loaded.
+    """
+    compiler = _compiler()
+    openmp = loaded_openmp()
+    version = _run([compiler, "--version"])
+    parts = (source.read_text(), *flags, version, openmp, _cpu())
+    library = folder / f"kernels-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:16]}.so"
+    if library.exists():
+        return library
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            made = Path(own)
+            _run([compiler, *flags, "-c", str(source), "-o", str(made / "kernels.o")])
+            # A second OpenMP would have threads of its own, which wait busily beside torch's.
+            _run([compiler, "-shared", str(made / "kernels.o"), openmp, "-lm", "-o", str(made / "kernels.so")])
+            (made / "kernels.so").replace(library)
+    except OSError as error:
+        raise KernelError(f"{error.filename}: {error.strerror}") from error
+    return library
+
+
+def loaded_openmp() -> str:
+    """Return the path of the GNU OpenMP that torch has loaded.
+
+    Raises:
+        KernelError: It has another one, or this is no Linux.
+    """
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        raise KernelError(f"expected Linux, found {platform.system()}")
+    found = re.search(r"\s(/\S*/libgomp[^/\s]*\.so\S*)$", maps.read_text(), re.MULTILINE)
+    if found is None:
+        raise KernelError("expected a torch with GNU OpenMP (libgomp), found another one")
+    return found[1]
+
+
+def _compiler() -> str:
+    named = os.environ.get("CC")
+    for name in (named,) if named else _COMPILERS:
+        if name and (path := shutil.which(name)):
+            return path
+    raise KernelError(f"expected a C compiler ({named or ' or '.join(_COMPILERS)}), found none")
+
+
+def _run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)  # noqa: S603 - ours
+    except subprocess.TimeoutExpired as error:
+        raise KernelError(f"{command[0]} took longer than {_LIMIT_S:.0f} s") from error
+    if done.returncode:
+        raise KernelError(f"{' '.join(command[:2])} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+    return done.stdout
+
+
+def _cpu() -> str:
+    """Return what ``-march=native`` looks at."""
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    lines = re.findall(r"^(?:model name|flags|Features|CPU part)\s*:\s*(.*)$", text, re.MULTILINE)
+    return "|".join([platform.machine(), *dict.fromkeys(lines)])
