@@ -76,12 +76,13 @@ class _Run:
                     connection = socket.create_connection(("127.0.0.1", self._address.port), timeout=10)
                 connection.sendall(head(self._address, len(body)) + body)
             except OSError:
-                connection = _closed(connection)
+                _close(connection)
+                connection = None
                 self._answered(place, Got(0, b""))
                 continue
             self._selector.register(connection, selectors.EVENT_READ, (place, bytearray()))
             return
-        _closed(connection)
+        _close(connection)
 
     def receive(self, key: selectors.SelectorKey) -> None:
         """Take what there is of an answer; if that is all of it, send the next body."""
@@ -98,7 +99,9 @@ class _Run:
             return
         self._selector.unregister(connection)
         self._answered(place, whole or Got(0, b""))
-        self.send_next(_closed(connection) if whole is None else connection)
+        if whole is None:
+            connection.close()
+        self.send_next(None if whole is None else connection)
 
     def _answered(self, place: int, what: Got) -> None:
         assert place not in self.got, "a request was answered twice"
@@ -106,7 +109,7 @@ class _Run:
         self._on_answer(len(self.got))
 
 
-def _closed(connection: socket.socket | None) -> None:
+def _close(connection: socket.socket | None) -> None:
     if connection is not None:
         connection.close()
 

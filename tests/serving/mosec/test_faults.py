@@ -11,6 +11,7 @@ import sys
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -104,11 +105,10 @@ def test_a_worker_that_hangs_in_a_batch_is_ended_and_started_again(kept: Running
 def is_stopped_in_a_batch(running: RunningMosec, pid: int) -> bool:
     os.kill(pid, signal.SIGSTOP)
     wait_until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, "the worker to stop")
-    seen = look(running.batch_log.parent)
-    if seen is None or not seen.busy_s:
-        os.kill(pid, signal.SIGCONT)
-        return False
-    return True
+    if is_busy(running):
+        return True
+    os.kill(pid, signal.SIGCONT)
+    return False
 
 
 def test_a_tagger_that_takes_too_long_costs_its_batch_and_no_more() -> None:
@@ -119,11 +119,24 @@ def test_a_tagger_that_takes_too_long_costs_its_batch_and_no_more() -> None:
         assert worker(running) == pid
 
 
+def test_what_is_being_answered_at_the_end_is_answered() -> None:
+    with ThreadPoolExecutor(1) as elsewhere:
+        with Mosec().start(toy(call_s=0.5), BATCHING) as running:
+            got = elsewhere.submit(post, running.address, request(7))
+            wait_until(lambda: is_busy(running), "a batch to begin")
+        assert got.result().status == 200
+
+
+def is_busy(running: RunningMosec) -> bool:
+    seen = look(running.batch_log.parent)
+    return seen is not None and seen.busy_s > 0
+
+
 def test_a_tagger_that_crashes_at_each_start_is_given_up() -> None:
     with Mosec(max_restarts=0).start(toy(), BATCHING) as running:
         assert post(running.address, write_request([CRASH])).status == 0
         wait_until(lambda: not running.pids(), "the supervisor to give up")
-        with pytest.raises(ServerError, match="gave up: mosec ended once"):
+        with pytest.raises(ServerError, match="gave up after 0 restarts in a row"):
             running.check()
 
 

@@ -59,7 +59,7 @@ class Mosec:
         queue: Requests that may wait for their batch; more are refused with 429.
         timeout_s: How long a request may take, waiting included; then it is answered with 408.
         max_body_bytes: Longer ones are refused with 413.
-        max_restarts: How often in a row mosec is started again, where each start lives under a minute.
+        max_restarts: How often in a row mosec is started again where it ends within a minute of being ready.
         start_timeout_s: How long a start may take, loading the tagger included.
     """
 

@@ -43,7 +43,7 @@ class Settings:
         queue: Requests that may wait; more are refused with 429.
         timeout_s: How long a request may take, waiting included, and how long a batch may.
         max_body_bytes: Longer ones are refused with 413.
-        max_restarts: Starts in a row of servers that then live under a minute.
+        max_restarts: How often in a row mosec is started again where it ends within a minute of being ready.
         start_timeout_s: How long a start may take.
     """
 

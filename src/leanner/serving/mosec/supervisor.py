@@ -40,7 +40,7 @@ _GRACE_S: Final = 5.0
 # Where Python can interrupt it, a batch ends at the timeout; one that goes on so long behind that hangs.
 _HANG_S: Final = 2.0
 
-# A server that has lived so long is the first in a row again.
+# One that was ready for so long is the first in a row again: what ended it is not what would end each start.
 _LIVED_S: Final = 60.0
 
 _LONGEST_DELAY_S: Final = 10.0
@@ -59,13 +59,14 @@ class Supervisor:
 
     Args:
         folder: Its files.
+        settings: What it is.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder = folder
-        self._settings = Settings.read(folder)
+        self._settings = settings
         self._starts = 0
-        self._was_ready = False
+        self._ready_at: float | None = None
         self._told = False
 
     def tell_to_end(self) -> None:
@@ -76,19 +77,18 @@ class Supervisor:
         """Keep it until told to end; return the exit status, 1 if it cannot be kept."""
         in_a_row = 0
         while True:
-            began = time.monotonic()
             try:
                 self._serve()
             except ToldToEndError:
                 return 0
             except GoneError as gone:
                 _say(str(gone))
-                if not self._was_ready:
+                if self._ready_at is None and self._starts == 1:
                     return 1
-            in_a_row = 1 if time.monotonic() - began >= _LIVED_S else in_a_row + 1
+            lived_s = 0.0 if self._ready_at is None else time.monotonic() - self._ready_at
+            in_a_row = 1 if lived_s >= _LIVED_S else in_a_row + 1
             if in_a_row > self._settings.max_restarts:
-                times = "once" if in_a_row == 1 else f"{in_a_row} times in a row, each time"
-                _say(f"gave up: mosec ended {times} within {_LIVED_S:g} s of its start")
+                _say(f"gave up after {self._settings.max_restarts} restarts in a row")
                 return 1
             try:
                 self._wait(delay_s(in_a_row))
@@ -98,6 +98,7 @@ class Supervisor:
 
     def _serve(self) -> None:
         self._starts += 1
+        self._ready_at = None
         beat.forget(self._folder)
         # Killed, mosec leaves its sockets, and cannot bind them again.
         shutil.rmtree(self._folder / SOCKETS, ignore_errors=True)
@@ -107,7 +108,7 @@ class Supervisor:
             State(self._starts, ready=False, session=application.session).write(self._folder)
             self._until_ready(application)
             State(self._starts, ready=True, session=application.session).write(self._folder)
-            self._was_ready = True
+            self._ready_at = time.monotonic()
             while True:
                 self._look(application)
                 self._wait(_LOOK_S)
@@ -157,13 +158,14 @@ def delay_s(in_a_row: int) -> float:
 def main() -> int:
     """Run the supervisor; return the exit status."""
     folder = own_folder()
-    supervisor = Supervisor(folder)
+    settings = Settings.read(folder)
+    supervisor = Supervisor(folder, settings)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: supervisor.tell_to_end())
     try:
         return supervisor.run()
     finally:
-        if os.getppid() != Settings.read(folder).parent:
+        if os.getppid() != settings.parent:
             shutil.rmtree(folder, ignore_errors=True)
 
 
