@@ -25,7 +25,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["no-such-command"], ["corpora"], ["score"], ["export"], ["tag"]], ids=" ".join
+    "arguments", [[], ["no-such-command"], ["corpora"], ["score"], ["export"], ["serve"], ["tag"]], ids=" ".join
 )
 def test_a_wrong_command_line_is_an_error_with_the_usage(
     arguments: list[str], capsys: pytest.CaptureFixture[str]

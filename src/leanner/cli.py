@@ -16,6 +16,7 @@ from leanner import export_cli
 from leanner import report_cli
 from leanner import score_cli
 from leanner import search_cli
+from leanner import serve_cli
 from leanner import show_cli
 from leanner import tag_cli
 
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     report_cli.add_parser(subparsers)
     score_cli.add_parser(subparsers)
     search_cli.add_parser(subparsers)
+    serve_cli.add_parser(subparsers)
     show_cli.add_parser(subparsers)
     tag_cli.add_parser(subparsers)
     parsed = parser.parse_args(arguments)
