@@ -142,7 +142,7 @@ def test_alike_ones_are_together(model: Model) -> None:
             await turns()
             model.free.set()
             await asyncio.gather(*asked)
-        assert model.batches == [[0], [4_000, 4_001], [1, 2, 3], [4]]
+        assert model.batches == [[0], [4_000], [1, 2], [4_001], [3, 4]]
 
     run(test)
 

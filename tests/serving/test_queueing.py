@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from itertools import chain
@@ -12,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leanner.serving.batching import DynamicBatching
-from leanner.serving.queueing import SLACK
+from leanner.serving.queueing import CALL_CHARACTERS
 from leanner.serving.queueing import Queue
 from leanner.serving.queueing import Waiting
-from leanner.serving.queueing import group_of
+from leanner.serving.queueing import alike
 
 
 LENGTHS = st.integers(0, 5_000)
@@ -77,10 +78,12 @@ STEPS = st.lists(
 
 
 @given(BATCHINGS, STEPS)
-def test_a_batch_begins_when_it_may_and_has_whom_it_must(
+def test_a_turn_is_the_batch_that_there_would_be_without_lengths(
     batching: DynamicBatching, steps: list[tuple[str, int]]
 ) -> None:
+    """An onlooker who knows the rule without lengths, in a list, sees its batches come, whole or in parts."""
     replay = Replay(batching)
+    turn: list[Asked] = []
     for step, number in steps:
         if step == "add":
             replay.add(number)
@@ -88,27 +91,23 @@ def test_a_batch_begins_when_it_may_and_has_whom_it_must(
             replay.now_ms += number
         elif step == "discard":
             replay.discard(number)
+            turn = [asked for asked in turn if asked not in replay.discarded]
         else:
             before = list(replay.waiting)
+            may_begin = len(before) >= batching.max_batch_size or any(map(replay.due, before))
+            if not turn and may_begin:
+                turn = [each.item for each in before[: batching.max_batch_size]]
             taken = replay.take()
-            assert bool(taken) == (len(before) >= batching.max_batch_size or any(map(replay.due, before)))
+            assert bool(taken) == bool(turn)
+            assert set(taken) <= set(turn)
             assert taken == sorted(taken, key=lambda asked: asked.number)
-            assert len(taken) <= batching.max_batch_size
-            if not taken:
-                continue
-            if replay.due(before[0]):
-                assert before[0].item in taken
-            if not batching.by_length:
-                assert taken == [each.item for each in before][: batching.max_batch_size]
-                continue
-            (group,) = {group_of(asked.length) for asked in taken}
-            alike = [each.item for each in before if group_of(each.item.length) == group]
-            assert taken == alike[: batching.max_batch_size]
-            if not replay.due(before[0]):
-                most = max(Counter(group_of(each.item.length) for each in before).values())
-                assert len(taken) == min(batching.max_batch_size, most)
+            if taken:
+                assert taken[0] == before[0].item
+                assert batching.by_length or taken == turn
+            turn = [asked for asked in turn if asked not in taken]
         assert len(replay.queue) == len(replay.waiting)
         assert replay.queue.due_s == (replay.waiting[0].due_s if replay.waiting else None)
+        assert replay.queue.is_ready >= (len(replay.waiting) >= batching.max_batch_size)
 
 
 @given(BATCHINGS, STEPS)
@@ -131,67 +130,82 @@ def test_everyone_is_in_one_batch_unless_discarded(batching: DynamicBatching, st
 
 
 @given(
-    BATCHINGS,
-    st.lists(st.tuples(st.lists(st.sampled_from([10, 300, 900, 3_400]), max_size=12), st.integers(0, 3)), max_size=25),
+    st.integers(1, 5),
+    st.lists(st.tuples(st.lists(LENGTHS, max_size=12), st.integers(0, 3)), max_size=25),
 )
-def test_who_is_due_is_in_one_of_the_next_batches(
-    batching: DynamicBatching, turns: list[tuple[list[int], int]]
-) -> None:
-    """However many come later: ``k // max_batch_size + 1`` batches, and one for each other group that is ahead."""
-    replay = Replay(batching)
-    last: dict[int, int] = {}
-    for lengths, passes in chain(turns, repeat(([], 10))):
-        if passes == 10 and not replay.waiting:
+def test_nobody_waits_for_more_than_the_turns_before_its_own(size: int, rounds: list[tuple[list[int], int]]) -> None:
+    """However many come later, and however long they are."""
+    replay = Replay(DynamicBatching(size, 1.0, by_length=True))
+    allowed: dict[int, int] = {}
+    for lengths, passes in chain(rounds, repeat(([], 9))):
+        if passes == 9 and not replay.waiting:
             break
         for length in lengths:
+            # Those that may go before it: who waits already, and the rest of its own turn.
+            older = len(replay.waiting)
+            allowed[replay.arrived] = sum(map(len, replay.batches)) + (older // size + 2) * size
             replay.add(length)
         replay.now_ms += passes
-        for place, each in enumerate(replay.waiting):
-            if replay.due(each) and each.item.number not in last:
-                ahead = {group_of(older.item.length) for older in replay.waiting[:place]}
-                others = len(ahead - {group_of(each.item.length)}) if batching.by_length else 0
-                last[each.item.number] = len(replay.batches) + place // batching.max_batch_size + 1 + others
+        gone = sum(map(len, replay.batches))
         for asked in replay.take():
-            assert len(replay.batches) <= last.get(asked.number, len(replay.batches))
+            assert gone < allowed[asked.number]
     assert sum(map(len, replay.batches)) == replay.arrived
 
 
-@given(LENGTHS, LENGTHS)
-def test_lengths_of_a_group_are_alike(one: int, other: int) -> None:
-    shorter, longer = sorted([one, other])
-    assert group_of(shorter) <= group_of(longer)
-    if group_of(shorter) == group_of(longer):
-        assert longer - shorter < shorter + SLACK
-    if longer - shorter >= shorter + SLACK:
-        assert group_of(shorter) < group_of(longer)
+def partitions(places: Sequence[int]) -> Iterator[list[list[int]]]:
+    """Yield every way of putting places into parts."""
+    if not places:
+        yield []
+        return
+    first, *others = places
+    for rest in partitions(others):
+        yield [[first], *rest]
+        for number, part in enumerate(rest):
+            yield [*rest[:number], [first, *part], *rest[number + 1 :]]
 
 
-def test_groups_are_few() -> None:
-    assert [group_of(length) for length in (0, 199, 200, 599, 600, 1_399, 1_400, 2_999, 3_000)] == [
-        0, 0, 1, 1, 2, 2, 3, 3, 4,
-    ]  # fmt: skip
+def cost(parts: Sequence[Sequence[int]], lengths: Sequence[int], call: int) -> int:
+    return sum(call + len(part) * max(lengths[place] for place in part) for part in parts)
 
 
-def test_short_ones_do_not_wait_for_a_batch_of_long_ones() -> None:
+@given(st.lists(LENGTHS | st.sampled_from([50, 3_400]), max_size=6), st.sampled_from([0, 50, 500, 20_000]))
+def test_no_other_way_of_splitting_costs_less(lengths: list[int], call: int) -> None:
+    parts = alike(lengths, call)
+    assert sorted(place for part in parts for place in part) == list(range(len(lengths)))
+    assert all(part == sorted(part) for part in parts)
+    assert parts == sorted(parts)
+    assert cost(parts, lengths, call) == min(cost(each, lengths, call) for each in partitions(range(len(lengths))))
+
+
+@pytest.mark.parametrize("count", [1, 2, 16])
+def test_those_of_one_length_are_one_part(count: int) -> None:
+    assert alike([70] * count) == [list(range(count))]
+    assert alike([0] * count) == [list(range(count))]
+
+
+def test_a_part_more_must_save_what_a_call_costs() -> None:
+    assert alike([100, 100 + CALL_CHARACTERS - 1]) == [[0, 1]]
+    assert alike([100, 100 + CALL_CHARACTERS + 1]) == [[0], [1]]
+
+
+def test_short_ones_are_not_padded_to_a_long_one() -> None:
     replay = Replay(DynamicBatching(4, 0.0, by_length=True))
-    for length in (3_400, 50, 50, 3_400, 50, 50, 50):
+    for length in (50, 3_400, 50, 50, 3_400, 50, 50):
         replay.add(length)
-    assert [[asked.number for asked in replay.take()] for _ in range(4)] == [[0, 3], [1, 2, 4, 5], [6], []]
+    assert [[asked.number for asked in replay.take()] for _ in range(5)] == [[0, 2, 3], [1], [4], [5, 6], []]
 
 
-def test_the_oldest_is_not_overtaken_for_ever() -> None:
-    """A long one among short ones that keep coming faster than they are handled."""
-    replay = Replay(DynamicBatching(2, 5.0, by_length=True))
-    replay.add(3_400)
-    for _ in range(4):
-        replay.add(50)
-    sizes = []
-    for _ in range(6):
-        sizes.append([asked.length for asked in replay.take()])
-        replay.now_ms += 1
-        for _ in range(4):
+def test_a_long_one_has_its_turn_while_short_ones_keep_coming() -> None:
+    """They come faster than they are handled, and it is the youngest of the first turn."""
+    replay = Replay(DynamicBatching(4, 5.0, by_length=True))
+    for length in (50, 50, 50, 3_400):
+        replay.add(length)
+    seen = []
+    for _ in range(3):
+        for _ in range(8):
             replay.add(50)
-    assert sizes == [[50, 50]] * 5 + [[3_400]]
+        seen.append([asked.length for asked in replay.take()])
+    assert seen == [[50, 50, 50], [3_400], [50, 50, 50, 50]]
 
 
 def test_lengths_are_needed_where_they_decide() -> None:

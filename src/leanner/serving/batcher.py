@@ -175,7 +175,7 @@ class Batcher(Generic[Item, Result]):
                 asked.answer.set_exception(failure)
             else:
                 asked.answer.set_result(outcome[place])
-        if self._queue.is_full:
+        if self._queue.is_ready:
             self._go_on()
         else:
             # Whoever has an answer now hears of it first: who then asks again at once is in the next batch.

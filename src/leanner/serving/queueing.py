@@ -1,10 +1,12 @@
-"""Which of the requests that wait are the next batch: told the time, so that nothing here waits."""
+"""Which of the requests that wait are the next batch; it is told the time, so that nothing here waits."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 from typing import Final
 from typing import Generic
@@ -17,9 +19,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-#: Characters by which lengths may always differ within a group. One more call of the bundled tagger takes a CPU as
-#: long as about 500 characters of a request; a call is shared by a few.
-SLACK: Final = 200
+#: Characters of a request that take as long as one more call: of the bundled tagger in float32, run by Flair on a CPU.
+CALL_CHARACTERS: Final = 500
 
 
 @dataclass(slots=True, eq=False)
@@ -30,33 +31,32 @@ class Waiting(Generic[Item]):
         item: What is asked for.
         place: In the order of arrival.
         due_s: When it has waited long enough.
-        group: Those of about its length.
+        length: In characters; 0 where requests are not grouped.
     """
 
     item: Item
     place: int
     due_s: float
-    group: int
+    length: int
 
 
 class Queue(Generic[Item]):
     """Requests that wait for a tagger that takes one batch at a time.
 
-    A batch may begin when ``max_batch_size`` requests wait, or when the oldest has waited ``max_batch_delay_ms``.
-    Without lengths it has the oldest ones. With lengths requests wait in groups (see ``group_of``), each in the order
-    of arrival, and a batch is the head of one group: that of the oldest request once this is due, else the one with
-    the most requests. What follows:
+    When ``max_batch_size`` requests wait, or the oldest has waited ``max_batch_delay_ms``, it is the turn of the oldest
+    ones, up to ``max_batch_size``. Without lengths a turn is a batch. With lengths it is split where that saves more
+    padding than calls cost (see ``alike``), and its batches come one after the other, before any other request. What
+    follows:
 
-    - A batch may begin no later than without groups, when the same requests wait.
-    - A request that is due and waits behind ``k`` older ones is in one of the next ``k // max_batch_size + 1 + g``
-      batches, where ``g`` is how many groups other than its own have older requests. Without groups that is
-      ``k // max_batch_size + 1``. For each batch before its own begins with an older request, and has either
-      ``max_batch_size`` older ones or the last older one of its group.
-    - A request is never overtaken by one of its own group.
+    - A turn begins when without lengths a batch would, with the same requests waiting.
+    - Every batch has the oldest request that waits.
+    - A request behind ``k`` older ones is in the turn that comes ``k // max_batch_size`` after the next one, which is
+      where its batch would be without lengths.
+    - No request is overtaken by one that does not share its turn.
 
     Args:
-        batching: When a batch begins, and whether requests are grouped.
-        length: Of an item, in characters; asked for where requests are grouped.
+        batching: When a turn begins, and whether it is split by length.
+        length: Of an item, in characters; asked for where that decides.
 
     Raises:
         ValueError: Requests are grouped by length, and none has any.
@@ -68,37 +68,34 @@ class Queue(Generic[Item]):
         self._size = batching.max_batch_size
         self._delay_s = batching.max_batch_delay_ms / 1000.0
         self._length = length if batching.by_length else None
-        self._groups: dict[int, OrderedDict[int, Waiting[Item]]] = {}
+        self._waiting: OrderedDict[int, Waiting[Item]] = OrderedDict()
+        self._turn: list[list[Waiting[Item]]] = []
         self._arrived = 0
-        self._waiting = 0
 
     def __len__(self) -> int:
-        return self._waiting
+        return len(self._waiting)
 
     @property
-    def is_full(self) -> bool:
-        """Whether as many wait as a batch can have."""
-        return self._waiting >= self._size
+    def is_ready(self) -> bool:
+        """Whether a batch may begin whatever the time: others could not be in it."""
+        return bool(self._turn) or len(self._waiting) >= self._size
 
     @property
     def due_s(self) -> float | None:
         """When the oldest request has waited long enough; ``None`` if none waits."""
-        return _head(self._oldest()).due_s if self._waiting else None
+        return next(iter(self._waiting.values())).due_s if self._waiting else None
 
     def add(self, item: Item, now_s: float) -> Waiting[Item]:
         """Have an item wait from now on; times must not go back."""
-        group = 0 if self._length is None else group_of(self._length(item))
-        waiting = Waiting(item, self._arrived, now_s + self._delay_s, group)
-        self._groups.setdefault(group, OrderedDict())[waiting.place] = waiting
+        length = 0 if self._length is None else self._length(item)
+        waiting = Waiting(item, self._arrived, now_s + self._delay_s, length)
+        self._waiting[waiting.place] = waiting
         self._arrived += 1
-        self._waiting += 1
         return waiting
 
     def discard(self, waiting: Waiting[Item]) -> None:
         """Let it wait no more, if it does."""
-        group = self._groups.get(waiting.group)
-        if group is not None and group.pop(waiting.place, None) is not None:
-            self._left(waiting.group, 1)
+        self._waiting.pop(waiting.place, None)
 
     def take(self, now_s: float, *, at_once: bool = False) -> list[Item]:
         """Return the next batch, in the order of arrival; nothing if none may begin yet.
@@ -107,34 +104,45 @@ class Queue(Generic[Item]):
             now_s: The time.
             at_once: Whether nothing is waited for, because nothing more will come.
         """
-        if not self._waiting:
-            return []
-        group = self._oldest()
-        if _head(group).due_s > now_s and not at_once:
-            if not self.is_full:
-                return []
-            group = max(self._groups.values(), key=lambda each: (min(len(each), self._size), -_head(each).place))
-        number = _head(group).group
-        taken = [group.popitem(last=False)[1].item for _ in range(min(len(group), self._size))]
-        self._left(number, len(taken))
-        return taken
+        while self._turn or self._begin_turn(now_s, at_once=at_once):
+            still = ([waiting for waiting in part if waiting.place in self._waiting] for part in self._turn)
+            self._turn = sorted(filter(None, still), key=lambda part: part[0].place)
+            if self._turn:
+                batch = self._turn.pop(0)
+                for waiting in batch:
+                    self.discard(waiting)
+                return [waiting.item for waiting in batch]
+        return []
 
-    def _oldest(self) -> OrderedDict[int, Waiting[Item]]:
-        return min(self._groups.values(), key=lambda each: _head(each).place)
+    def _begin_turn(self, now_s: float, *, at_once: bool) -> bool:
+        due_s = self.due_s
+        if due_s is None or (len(self._waiting) < self._size and due_s > now_s and not at_once):
+            return False
+        turn = list(islice(self._waiting.values(), self._size))
+        if self._length is None:
+            self._turn = [turn]
+        else:
+            self._turn = [[turn[place] for place in part] for part in alike([waiting.length for waiting in turn])]
+        return True
 
-    def _left(self, group: int, count: int) -> None:
-        self._waiting -= count
-        if not self._groups[group]:
-            del self._groups[group]
 
+def alike(lengths: Sequence[int], call: int = CALL_CHARACTERS) -> list[list[int]]:
+    """Return places in ``lengths`` in parts that cost the least together, each in order, in order of their first ones.
 
-def group_of(characters: int) -> int:
-    """Return the group of a length: under 200 characters, under 600, 1,400, 3,000, 6,200, and so on.
-
-    Lengths of a group differ by less than the shortest of them and ``SLACK`` together.
+    A part costs ``call`` and, for each of its members, the longest of them. Parts may be taken as runs of the sorted
+    lengths: dealt out in that order, to parts of the same sizes ordered by their longest, no longest grows. So they are
+    found by dynamic programming: before the last run of the shortest ``end`` lies a best partition of what is shorter.
     """
-    return (characters // SLACK + 1).bit_length() - 1
-
-
-def _head(group: OrderedDict[int, Waiting[Item]]) -> Waiting[Item]:
-    return next(iter(group.values()))
+    by_length = sorted(range(len(lengths)), key=lambda place: lengths[place])
+    least, begin = [0], [0]
+    for end in range(1, len(by_length) + 1):
+        longest = lengths[by_length[end - 1]]
+        cost, first = min((least[first] + call + (end - first) * longest, first) for first in range(end))
+        least.append(cost)
+        begin.append(first)
+    parts: list[list[int]] = []
+    end = len(by_length)
+    while end:
+        parts.append(sorted(by_length[begin[end] : end]))
+        end = begin[end]
+    return sorted(parts)
