@@ -95,7 +95,7 @@ def test_texts_of_one_length_are_tagged_together() -> None:
             await asyncio.gather(*(tagging.tag("x" * length) for length in (10, 4_000, 11, 4_001, 12, 4_002, 13)))
 
     run(test())
-    assert tagger.batches == [[10, 11], [4_000, 4_001], [12, 13], [4_002]]
+    assert tagger.batches == [[4_000, 4_001], [10, 11], [4_002], [12, 13]]
 
 
 def test_too_many_are_refused_and_so_is_who_comes_late() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,11 +46,11 @@ class Queue(Generic[Item]):
 
     When ``max_batch_size`` requests wait, or the oldest has waited ``max_batch_delay_ms``, it is the turn of the oldest
     ones, up to ``max_batch_size``. Without lengths a turn is a batch. With lengths it is split where that saves more
-    padding than calls cost (see ``alike``), and its batches come one after the other, before any other request. What
-    follows:
+    padding than calls cost (see ``alike``), and its batches come one after the other, before any other request. The
+    longest is first: who is answered early, and asks again, waits for what is left of the turn, which is then little.
+    What follows:
 
-    - A turn begins when without lengths a batch would, with the same requests waiting.
-    - Every batch has the oldest request that waits.
+    - A turn begins when without lengths a batch would, with the same requests waiting, and has the oldest of them.
     - A request behind ``k`` older ones is in the turn that comes ``k // max_batch_size`` after the next one, which is
       where its batch would be without lengths.
     - No request is overtaken by one that does not share its turn.
@@ -69,7 +70,7 @@ class Queue(Generic[Item]):
         self._delay_s = batching.max_batch_delay_ms / 1000.0
         self._length = length if batching.by_length else None
         self._waiting: OrderedDict[int, Waiting[Item]] = OrderedDict()
-        self._turn: list[list[Waiting[Item]]] = []
+        self._turn: deque[list[Waiting[Item]]] = deque()
         self._arrived = 0
 
     def __len__(self) -> int:
@@ -105,12 +106,8 @@ class Queue(Generic[Item]):
             at_once: Whether nothing is waited for, because nothing more will come.
         """
         while self._turn or self._begin_turn(now_s, at_once=at_once):
-            still = ([waiting for waiting in part if waiting.place in self._waiting] for part in self._turn)
-            self._turn = sorted(filter(None, still), key=lambda part: part[0].place)
-            if self._turn:
-                batch = self._turn.pop(0)
-                for waiting in batch:
-                    self.discard(waiting)
+            batch = [waiting for waiting in self._turn.popleft() if self._waiting.pop(waiting.place, None)]
+            if batch:
                 return [waiting.item for waiting in batch]
         return []
 
@@ -120,14 +117,15 @@ class Queue(Generic[Item]):
             return False
         turn = list(islice(self._waiting.values(), self._size))
         if self._length is None:
-            self._turn = [turn]
+            self._turn.append(turn)
         else:
-            self._turn = [[turn[place] for place in part] for part in alike([waiting.length for waiting in turn])]
+            parts = alike([waiting.length for waiting in turn])
+            self._turn.extend([turn[place] for place in part] for part in parts)
         return True
 
 
 def alike(lengths: Sequence[int], call: int = CALL_CHARACTERS) -> list[list[int]]:
-    """Return places in ``lengths`` in parts that cost the least together, each in order, in order of their first ones.
+    """Return places in ``lengths`` in parts that cost the least together, the longest first, each in order.
 
     A part costs ``call`` and, for each of its members, the longest of them. Parts may be taken as runs of the sorted
     lengths: dealt out in that order, to parts of the same sizes ordered by their longest, no longest grows. So they are
@@ -145,4 +143,4 @@ def alike(lengths: Sequence[int], call: int = CALL_CHARACTERS) -> list[list[int]
     while end:
         parts.append(sorted(by_length[begin[end] : end]))
         end = begin[end]
-    return sorted(parts)
+    return parts
