@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Self
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from leanner.export.manifest import Input
     from leanner.export.manifest import Manifest
+    from leanner.serving.served import Served
     from leanner.types import Document
     from leanner.types import Label
     from leanner.types import Span
@@ -137,6 +139,33 @@ class Lean(Runner):
         for prediction in self.tag(noted()):
             document = ahead.popleft()
             yield document, tuple(spans_in_text(document, prediction))
+
+    def serve(
+        self,
+        max_batch_size: int = 16,
+        max_batch_delay_ms: float = 5.0,
+        *,
+        by_length: bool = False,
+        queue_size: int = 1024,
+    ) -> AbstractAsyncContextManager[Served]:
+        """Return a context in which texts that are asked for one by one are tagged together, in a thread.
+
+        The tagger is that thread's until the context ends: tag nothing else with it meanwhile.
+
+        Args:
+            max_batch_size: Texts that are tagged together, at most.
+            max_batch_delay_ms: How long the first of them waits for others while the tagger is idle, at most.
+            by_length: Whether texts that wait are grouped by the length of their longest sentence.
+            queue_size: Texts that may wait; one more is refused with an ``OverloadedError``.
+
+        Raises:
+            ValueError: A batch of no text, a delay that is negative or has no end, or, when the context begins, a queue
+                without room for a batch.
+        """
+        from leanner.serving.batching import DynamicBatching  # noqa: PLC0415 - most who tag do not serve
+        from leanner.serving.served import serve  # noqa: PLC0415 - see above
+
+        return serve(self, DynamicBatching(max_batch_size, max_batch_delay_ms, by_length), queue_size=queue_size)
 
 
 def _parts(manifest: Manifest, model: nn.Module) -> Parts:
