@@ -227,13 +227,14 @@ def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
     def files(*more: str) -> set[str]:
         return {name.partition("::")[0] for name in collected(cases.run("--collect-only", "-q", *more))}
 
-    others = {"test_sampler.py", "test_same_spans.py", "test_growth.py"}
+    others = {"test_sampler.py", "test_same_spans.py", "test_growth.py", "test_load.py"}
     assert files()
     assert not others & files()
     assert not others & files("-m", "gpu")
     assert files("-m", "overhead") == {"test_sampler.py"}
     assert files("-m", "equality") == {"test_same_spans.py"}
     assert files("-m", "growth") == {"test_growth.py"}
+    assert files("-m", "load") == {"test_load.py"}
 
 
 def test_not_on_a_gpu_means_on_the_cpu(cases: Cases) -> None:

@@ -46,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "overhead: what measuring itself costs; runs with -m overhead alone")
     config.addinivalue_line("markers", "equality: the lean runtime against Flair; runs with -m equality alone")
     config.addinivalue_line("markers", "growth: how time grows with the text; runs with -m growth alone")
+    config.addinivalue_line("markers", "load: whether the load is what limits; runs with -m load alone")
     config.stash[OPTIONS] = read_options(config)
     config.stash[JSON_REPORT] = JsonReport(config)
     config.pluginmanager.register(config.stash[JSON_REPORT], "leanner-json")
