@@ -227,7 +227,7 @@ def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
     def files(*more: str) -> set[str]:
         return {name.partition("::")[0] for name in collected(cases.run("--collect-only", "-q", *more))}
 
-    others = {"test_sampler.py", "test_same_spans.py", "test_growth.py", "test_batching.py"}
+    others = {"test_sampler.py", "test_same_spans.py", "test_growth.py", "test_batching.py", "test_load.py"}
     assert files()
     assert not others & files()
     assert not others & files("-m", "gpu")
@@ -235,6 +235,7 @@ def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
     assert files("-m", "equality") == {"test_same_spans.py"}
     assert files("-m", "growth") == {"test_growth.py"}
     assert files("-m", "batching") == {"test_batching.py"}
+    assert files("-m", "load") == {"test_load.py"}
 
 
 def test_not_on_a_gpu_means_on_the_cpu(cases: Cases) -> None:

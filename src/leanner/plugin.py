@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "equality: the lean runtime against Flair; runs with -m equality alone")
     config.addinivalue_line("markers", "growth: how time grows with the text; runs with -m growth alone")
     config.addinivalue_line("markers", "batching: what dynamic batching gains; runs with -m batching alone")
+    config.addinivalue_line("markers", "load: whether the load is what limits; runs with -m load alone")
     config.stash[OPTIONS] = read_options(config)
     config.stash[JSON_REPORT] = JsonReport(config)
     config.pluginmanager.register(config.stash[JSON_REPORT], "leanner-json")
