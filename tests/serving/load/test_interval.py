@@ -58,10 +58,17 @@ def test_an_upper_end_takes_so_many(share: float, number: int) -> None:
 @given(st.lists(st.floats(0.0, 1e6), min_size=1, max_size=600), st.sampled_from(SHARES))
 def test_a_quantile_is_numpys_and_within_its_interval(values: list[float], share: Fraction) -> None:
     found = quantile(values, float(share))
+    assert found.value is not None
     assert found.value == np.percentile(values, float(100 * share), method="inverted_cdf")
     assert found.low is None or (found.low in values and found.low <= found.value)
     assert found.high is None or (found.high in values and found.value <= found.high)
     assert (found.reason is None) == (None not in (found.low, found.high))
+
+
+def test_the_interval_of_independent_values_has_the_binomials_ranks() -> None:
+    found = quantile(np.repeat(np.arange(1.0, 501.0), 2).tolist(), 0.99, independent=True)
+    ordered = np.repeat(np.arange(1.0, 501.0), 2)
+    assert found == Estimate(495.0, ordered[lower_rank(1_000, 0.99) - 1], ordered[upper_rank(1_000, 0.99) - 1])
 
 
 def test_too_few_requests_have_no_interval() -> None:

@@ -81,7 +81,7 @@ def upper_rank(number: int, share: float) -> int:
     return number + 1 - lower_rank(number, 1.0 - share)
 
 
-def quantile(values: Sequence[float], share: float) -> Estimate:
+def quantile(values: Sequence[float], share: float, *, independent: bool = False) -> Estimate:
     """Return the quantile (nearest rank, so that it is a value that occurred) and two values that hold the true one.
 
     The interval is that of as many independent values as ``effective_number`` finds these to be worth.
@@ -89,6 +89,7 @@ def quantile(values: Sequence[float], share: float) -> Estimate:
     Args:
         values: In the order in which the requests were due; infinite for one that failed.
         share: Of values at or below, between 0 and 1.
+        independent: Take them for independent of each other instead: too narrow an interval for requests that are not.
     """
     number = len(values)
     if not number:
@@ -98,7 +99,7 @@ def quantile(values: Sequence[float], share: float) -> Estimate:
     value = float(ordered[max(math.ceil(round(share * number, 6)), 1) - 1])
     if number < GROUPS * LEAST_IN_A_GROUP:
         return Estimate(value, None, None, f"{number} requests; an interval takes {GROUPS * LEAST_IN_A_GROUP}")
-    worth = effective_number([found > value for found in values])
+    worth = number if independent else effective_number([found > value for found in values])
     low, high = lower_rank(worth, share), upper_rank(worth, share)
     reasons = []
     if low == 0:
