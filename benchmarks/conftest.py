@@ -1,8 +1,8 @@
 """Cases report what a library deprecates, and go on: only the tests turn warnings into errors.
 
 What is no case takes minutes, and runs when it is asked for: what measuring itself costs, whether the lean
-runtime has Flair's spans, how time grows with the text, what dynamic batching gains, and whether the load is what
-limits a served case.
+runtime has Flair's spans, how time grows with the text, what dynamic batching gains, whether the load is what
+limits a served case, and the served cases themselves.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 
 
 #: Markers of what runs by ``-m`` alone.
-ASKED_FOR = ("overhead", "equality", "growth", "batching", "load")
+ASKED_FOR = ("overhead", "equality", "growth", "batching", "load", "served")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Final
@@ -25,6 +26,12 @@ from leanner.passes.pruning.wanda import WandaPruning
 from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
 from leanner.passes.static import Int8Static
+from leanner.serving.batching import ONE_BY_ONE
+from leanner.serving.batching import DynamicBatching
+from leanner.serving.serving import IN_PROCESS
+from leanner.serving.serving import MOSEC
+from leanner.serving.serving import TORCHSERVE
+from leanner.serving.serving import Serving
 
 
 if TYPE_CHECKING:
@@ -61,6 +68,7 @@ class Configuration:
         bound: ``None`` if nothing can be promised; the verdict is then ``recorded``.
         unbounded: Why there is no bound.
         default: Whether it runs without ``--leanner-all``.
+        served: By which server and in which batches; ``None`` if the tagger is called here.
     """
 
     name: str
@@ -69,6 +77,7 @@ class Configuration:
     bound: Bound | None = None
     unbounded: str | None = None
     default: bool = True
+    served: Serving | None = None
 
 
 BASELINE: Final = "fp32"
@@ -156,7 +165,7 @@ _FLAP: Final[Mapping[float, Bound | None]] = {
 _FITTED: Final[Mapping[float, Bound | None]] = {25: Bound(1.5, 2.0, _TOLD), 50: Bound(2.0, 2.5, _TOLD)}
 _HALF_OF_NEURONS: Final = FfnPruning(0.5, "layer", "least-squares")
 _HALF_OF_HEADS: Final = HeadPruning(0.5, "global", "least-squares")
-CONFIGURATIONS: Final = (
+_CASES: Final = (
     Configuration(BASELINE, "baseline", unbounded="it is the reference"),
     Configuration("bf16", "precision", (Precision("bfloat16"),), bound=_HALF),
     Configuration("fp16", "precision", (Precision("float16"),), bound=_HALF),
@@ -209,6 +218,44 @@ CONFIGURATIONS: Final = (
     Configuration("openvino-fp32", "engines", (OpenVino(),), bound=_SAME, default=False),
     Configuration("openvino-int8", "engines", (OpenVino(int8=True),), unbounded=_NNCFS, default=False),
 )
+
+#: What is served, by which server; the names of the first two run by default.
+_SERVED: Final[Mapping[str, tuple[str, ...]]] = {
+    TORCHSERVE: (
+        *(BASELINE, "lean-int8-static-prefix-ffn-ls-50", "bf16", "fp16", "int8", "lean", "lean-int8-static"),
+        *("second-order-50", "int8-second-order-50", "second-order-50-int8"),
+    ),
+    MOSEC: (BASELINE, "lean-int8-static-prefix-ffn-ls-50", "int8", "lean"),
+    IN_PROCESS: (BASELINE, "lean-int8-static-prefix-ffn-ls-50", "int8", "lean"),
+}
+_BATCHED: Final = DynamicBatching(16, 5.0)
+
+
+def _served() -> Iterator[Configuration]:
+    """Yield what is served: each request by itself, and in batches of 16 that wait for 5 ms."""
+    known = {configuration.name: configuration for configuration in _CASES}
+    for server, names in _SERVED.items():
+        for place, name in enumerate(names):
+            for batching in (ONE_BY_ONE, _BATCHED):
+                yield replace(
+                    known[name],
+                    name=f"{server}-{name}-b{batching.max_batch_size}",
+                    family="served",
+                    bound=_SAME if name == BASELINE else known[name].bound,
+                    default=place < 2,
+                    served=Serving(server, batching),
+                )
+    yield replace(
+        known[BASELINE],
+        name=f"{IN_PROCESS}-{BASELINE}-b16-by-length",
+        family="served",
+        bound=_SAME,
+        default=False,
+        served=Serving(IN_PROCESS, replace(_BATCHED, by_length=True)),
+    )
+
+
+CONFIGURATIONS: Final = (*_CASES, *_served())
 
 
 def named(name: str) -> Configuration:

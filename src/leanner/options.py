@@ -36,6 +36,7 @@ class Options:
     batch_size: int
     seconds: float
     precision_pct: float
+    slo_ms: float | None
     idle_s: float
     interleave: bool
     isolate: bool
@@ -62,7 +63,7 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
 }
 
 #: Numbers that make no sense at or below zero.
-_POSITIVE: Final = frozenset({"sentences", "watts-per-core", "interval", "batch-size", "precision"})
+_POSITIVE: Final = frozenset({"sentences", "watts-per-core", "interval", "batch-size", "precision", "slo-ms"})
 
 #: Numbers that make no sense below zero.
 _NOT_NEGATIVE: Final = frozenset({"round-sentences", "seconds", "idle"})
@@ -115,6 +116,12 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     ("batch-size", int, 32, "mini-batch size that Flair or transformers is given"),
     ("seconds", float, 12.0, "time for the rounds of one case; never fewer than 10 rounds, nor more than 50"),
     ("precision", float, 2.0, "percent to which the interval of the median is to bound it; sets the number of rounds"),
+    (
+        "slo-ms",
+        float,
+        None,
+        "look for the highest rate at which 99 %% of the requests of a served case are answered within so many ms",
+    ),
     ("idle", float, 5.0, "seconds of rest around each case whose power is subtracted, where there is a meter"),
     ("interleave", bool, False, "run baseline rounds between a case's rounds, so that drift hits both alike"),
     ("isolate", bool, False, "run each case in a fresh process"),
@@ -194,6 +201,7 @@ def read_options(config: pytest.Config) -> Options:
         batch_size=values["batch-size"],
         seconds=values["seconds"],
         precision_pct=values["precision"],
+        slo_ms=values["slo-ms"],
         idle_s=values["idle"],
         interleave=values["interleave"],
         isolate=values["isolate"],

@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "equality: the lean runtime against Flair; runs with -m equality alone")
     config.addinivalue_line("markers", "growth: how time grows with the text; runs with -m growth alone")
     config.addinivalue_line("markers", "batching: what dynamic batching gains; runs with -m batching alone")
+    config.addinivalue_line("markers", "served: cases behind a server; runs with -m served alone")
     config.addinivalue_line("markers", "load: whether the load is what limits; runs with -m load alone")
     config.stash[OPTIONS] = read_options(config)
     config.stash[JSON_REPORT] = JsonReport(config)
@@ -100,7 +101,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(f"cases on a GPU are asked for, but {reason}; nothing was measured")
     # A baseline that comes later would be measured twice.
     items.sort(key=lambda item: _is_case(item) and not _is_baseline(item))
-    config.stash[JSON_REPORT].cases = tuple(item.nodeid for item in items if _is_case(item))
+    report = config.stash[JSON_REPORT]
+    # A family that nobody asked for is not missing.
+    report.families &= {_family(item) for item in items if _is_case(item)}
+    report.cases = tuple(item.nodeid for item in items if _is_case(item))
 
 
 @pytest.fixture(scope="session")
@@ -179,5 +183,9 @@ def _is_case(item: pytest.Item) -> bool:
 
 
 def _is_baseline(item: pytest.Item) -> bool:
+    return _family(item) == "baseline"
+
+
+def _family(item: pytest.Item) -> str | None:
     marker = item.get_closest_marker(MARKER)
-    return marker is not None and marker.kwargs.get("family") == "baseline"
+    return None if marker is None else marker.kwargs.get("family")

@@ -66,7 +66,7 @@ def put(place: tuple[str | int, ...], value: object) -> dict[str, Any]:
         (("suspect",), 1, "suspect: expected true or false, found 1"),
         (("verdict",), "good", "verdict: expected one of pass, fail, inconclusive, recorded, not-run, error, found"),
         (("verdict",), ["pass"], "verdict: expected one of pass, "),
-        (("served",), {}, "served: expected null, found {}"),
+        (("served",), 3, "served: expected an object or null, found 3"),
         (("passes",), [1], "passes[0]: expected an object, found 1"),
         (("f1", "by_corpus"), {"tmvar": {"micro": float("nan")}}, "f1.by_corpus.tmvar.micro: expected a JSON value, "),
         (("unknown", "f1"), None, "unknown.f1: expected a text, found null"),

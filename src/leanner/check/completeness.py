@@ -98,6 +98,7 @@ def _refused(record: CaseRecord, configuration: Configuration) -> Iterator[Probl
     gpu = record.environment.get("gpu")
     passes = [step for step in configuration.passes if isinstance(step, Particular)]
     possible = {reason for step in passes for reason in step.refusals(record.device, gpu)}
+    possible.update(() if configuration.served is None else configuration.served.refusals())
     for reason in record.reasons:
         if reason not in possible:
             text = f"expected a reason for which a pass of {record.configuration} cannot run on {record.device}"

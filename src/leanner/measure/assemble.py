@@ -79,6 +79,7 @@ def record_of(
         corpus=subject.info,
         environment=conditions.environment,
         seed=options.seed,
+        served=measured.served,
         f1={**{k: v for k, v in scores.to_dict().items() if k != "reasons"}, "seqeval": opinion.to_dict()},
         f1_drop=None if loss.points is None else F1Drop(loss.points, loss.low, loss.high, bound),
         energy=energy_of(measured.metered, subject.timed.sentences, unknown),

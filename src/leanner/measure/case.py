@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
@@ -20,6 +21,8 @@ from leanner.measure.prefixes import measure_prefixes
 from leanner.measure.rounds import single_stream
 from leanner.measure.rounds import tag_all
 from leanner.measure.rounds import timed
+from leanner.measure.served.account import Service
+from leanner.measure.served.account import serve
 from leanner.measure.timing import Rounds
 from leanner.measure.timing import Stopwatch
 from leanner.passes.protocol import Foresighted
@@ -116,6 +119,7 @@ class Measured:
         held_before: Memory held before the tagger was loaded.
         latency_ms: Of single sentences.
         itself: This case as a baseline for others.
+        served: The record's ``served``.
     """
 
     tagger: Tagger
@@ -129,6 +133,17 @@ class Measured:
     held_before: Held
     latency_ms: tuple[float, ...]
     itself: Baseline
+    served: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A tagger after its passes, and what was seen of them."""
+
+    tagger: Tagger
+    original: Weights
+    prepare_s: float
+    held_before: Held
 
 
 def measure_baseline(conditions: Conditions) -> Baseline:
@@ -146,14 +161,24 @@ def measure_case(configuration: Configuration, conditions: Conditions, stopwatch
         stopwatch: Times the rounds; ``stats`` of pytest-benchmark are read from it.
 
     Raises:
-        NotRunnable: This machine or device cannot run a pass.
+        NotRunnable: This machine or device cannot run a pass, or has not the server.
+        ServerError: The server failed.
     """
-    say, options, subject = conditions.say, conditions.options, conditions.subject
-    documents, timed_documents = subject.documents, subject.timed.documents
+    prepared = _prepare(configuration, conditions)
+    if configuration.served is None:
+        return _measure(configuration, conditions, stopwatch, prepared)
+    conditions.say("starting the server")
+    documents = conditions.subject.documents
+    with serve(configuration, prepared.tagger, documents, conditions.options, conditions.device) as service:
+        prepared = replace(prepared, tagger=service.tagger)
+        return _measure(configuration, conditions, stopwatch, prepared, service)
+
+
+def _prepare(configuration: Configuration, conditions: Conditions) -> _Prepared:
     held_before = held(conditions.device)
     tagger = conditions.load()
     original = weigh(tagger.model)
-    say("preparing")
+    conditions.say("preparing")
     for step in configuration.passes:
         if isinstance(step, Foresighted):
             step.check(tagger)
@@ -161,6 +186,18 @@ def measure_case(configuration: Configuration, conditions: Conditions, stopwatch
     for step in configuration.passes:
         tagger, seconds = timed(partial(step, tagger))
         prepare_s += seconds
+    return _Prepared(tagger, original, prepare_s, held_before)
+
+
+def _measure(
+    configuration: Configuration,
+    conditions: Conditions,
+    stopwatch: Stopwatch,
+    prepared: _Prepared,
+    service: Service | None = None,
+) -> Measured:
+    say, options, subject = conditions.say, conditions.options, conditions.subject
+    documents, timed_documents, tagger = subject.documents, subject.timed.documents, prepared.tagger
     rest_before = conditions.rest("idle-before")
     # Where rounds tag all of it, the last of them gives the spans.
     everything: list[Prediction] = []
@@ -180,23 +217,28 @@ def measure_case(configuration: Configuration, conditions: Conditions, stopwatch
         tag_all(rival, timed_documents)
     say(f"{plan.rounds} rounds of about {plan.round_s:.2g} s")
     rounds = Rounds(tagger, timed_documents, conditions.meter, plan.rounds_per_window, rival)
+    if service is not None:
+        service.begin_rounds()
     rounds_s = rounds.measure(stopwatch, plan.rounds)
+    if service is not None:
+        service.end_rounds()
     rest_after = conditions.rest("idle-after")
     prefixes = measure_prefixes(tagger, timed_documents, conditions.meter, conditions.least_window_s)
     say("single sentences")
     singles = single_stream(tagger, documents, sentences=LATENCY_SENTENCES, seed=options.seed)
     return Measured(
         tagger=tagger,
-        original=original,
-        prepare_s=prepare_s,
+        original=prepared.original,
+        prepare_s=prepared.prepare_s,
         plan=plan,
         warmup_s=(*first_s, *plan.warmup_s),
         rounds=rounds,
         rounds_s=rounds_s,
         metered=Metered(rounds.readings, plan.rounds_per_window, conditions.bare, rest_before, rest_after, prefixes),
-        held_before=held_before,
+        held_before=prepared.held_before,
         latency_ms=tuple(singles),
         itself=Baseline.of(tagger, documents, everything or rounds.predictions, rounds_s or None),
+        served=None if service is None else service.describe(singles, options),
     )
 
 

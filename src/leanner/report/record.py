@@ -92,7 +92,7 @@ class CaseRecord:
     environment: Mapping[str, Any]
     seed: int | None = None
     reasons: tuple[str, ...] = ()
-    served: None = None
+    served: Mapping[str, Any] | None = None
     f1: Mapping[str, Any] | None = None
     f1_drop: F1Drop | None = None
     energy: Energy | None = None

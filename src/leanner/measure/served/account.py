@@ -1,0 +1,169 @@
+"""What the record says of a served case."""
+
+from __future__ import annotations
+
+import contextlib
+
+from collections import defaultdict
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+import psutil
+
+from leanner.measure.served.tagger import Requests
+from leanner.measure.served.tagger import ServedTagger
+from leanner.measure.served.target import open_target
+from leanner.measure.served.worker import source_of
+from leanner.serving.load.interval import quantile
+from leanner.serving.load.scenarios import OpenLoop
+from leanner.serving.load.slo import LEAST_REQUESTS
+from leanner.serving.load.slo import Search
+from leanner.serving.load.summary import SHARES
+from leanner.serving.load.summary import join
+from leanner.serving.load.summary import latencies_ms
+from leanner.serving.load.summary import server_side
+from leanner.serving.wire import document_in
+from leanner.serving.wire import read_answer
+
+
+if TYPE_CHECKING:
+    from leanner.configurations import Configuration
+    from leanner.measure.served.tagger import Call
+    from leanner.options import Options
+    from leanner.taggers.protocol import Tagger
+    from leanner.types import Document
+
+
+@dataclass(slots=True)
+class Service:
+    """A served case while it is measured.
+
+    Attributes:
+        configuration: With its ``served``.
+        tagger: Behind the server.
+        peak_mb: Of the server's processes, at the ends of rounds; ``None`` where it is this process.
+        of_rounds: The calls of the measured rounds.
+        of_all: Those over the whole corpus, whose spans F1 is of, and of single sentences.
+    """
+
+    configuration: Configuration
+    tagger: ServedTagger
+    peak_mb: float | None = None
+    of_rounds: list[Call] = field(default_factory=list)
+    of_all: list[Call] = field(default_factory=list)
+
+    def begin_rounds(self) -> None:
+        """Have what was sent before count as no round."""
+        self.of_all = self.tagger.take()
+
+    def end_rounds(self) -> None:
+        """Have what was sent since count as the rounds."""
+        self.of_rounds = self.tagger.take()
+        pids = self.tagger.target.pids()
+        self.peak_mb = tree_mb(pids) if pids else None
+
+    def describe(self, single_ms: Sequence[float], options: Options) -> Mapping[str, Any]:
+        """Return the record's ``served``.
+
+        Args:
+            single_ms: Of sentences with no other request in flight.
+            options: With the bound of the p99, if a rate is to be looked for.
+        """
+        serving = self.configuration.served
+        assert serving is not None
+        tagger, target = self.tagger, self.tagger.target
+        outcomes = [outcome for call in self.of_rounds for outcome in call.outcomes]
+        batches = [batch for call in self.of_rounds for batch in call.batches]
+        latencies = latencies_ms(outcomes)
+        side = server_side(outcomes, range(len(tagger.requests.texts)), batches, serving.batching.max_batch_size)
+        return {
+            "server": target.server,
+            "batching": serving.batching.describe(),
+            "load": {"name": "closed-loop", "in_flight": tagger.in_flight},
+            "requests": len(outcomes),
+            "latency_ms": {name: quantile(latencies, share).to_json() for name, share in SHARES.items()},
+            "single_ms": {name: quantile(single_ms, share).to_json() for name, share in SHARES.items()},
+            "server_side": side.to_json(),
+            "start_s": target.start_s,
+            "peak_mb": self.peak_mb,
+            "same_spans": same_spans(tagger, self.of_all[:1]),
+            "slo": None if options.slo_ms is None else self._slo(options),
+        }
+
+    def _slo(self, options: Options) -> Mapping[str, Any]:
+        """Return the highest rate whose p99 stays under the bound, and the trials that found it."""
+        assert options.slo_ms is not None
+        number = len(self.tagger.requests.texts)
+        indices = [place % number for place in range(LEAST_REQUESTS)]
+
+        def load(rate_per_s: float, seed: int) -> Sequence[float]:
+            limit_s = 4.0 * len(indices) / rate_per_s
+            driven = self.tagger.target.drive(OpenLoop(rate_per_s, seed), indices, limit_s=limit_s)
+            return latencies_ms(driven.outcomes)
+
+        found = Search(options.slo_ms, seed=options.seed).run(load)
+        self.tagger.take()
+        return found.to_json()
+
+
+@contextlib.contextmanager
+def serve(
+    configuration: Configuration, local: Tagger, documents: Sequence[Document], options: Options, device: str
+) -> Iterator[Service]:
+    """Serve a configuration, and stop at the end.
+
+    Args:
+        configuration: With its ``served``.
+        local: Its tagger here, passes applied.
+        documents: All that will be asked for.
+        options: How the worker loads the tagger.
+        device: Torch device.
+
+    Raises:
+        NotRunnable: The server is not installed.
+        ServerError: It did not become ready.
+    """
+    assert configuration.served is not None
+    requests = Requests.of(documents)
+    source = source_of(configuration, options, device)
+    with open_target(configuration.served, source, local, requests.bodies) as target:
+        yield Service(configuration, ServedTagger(local, target, requests))
+
+
+def same_spans(tagger: ServedTagger, calls: Sequence[Call]) -> dict[str, int]:
+    """Tag the logged batches of ``calls`` here, as they were, and return how many answers have other spans."""
+    texts = tagger.requests.texts
+    batches = requests = differ = 0
+    for call in calls:
+        answers: dict[int, dict[int, bytes]] = defaultdict(dict)
+        for outcome, batch in join(call.outcomes, range(len(texts)), call.batches):
+            if outcome.body is not None:
+                answers[batch.began_ns][outcome.index] = outcome.body
+        for batch in call.batches:
+            numbers = [number for number in batch.ids if isinstance(number, int)]
+            here = tagger.local.tag([document_in([texts[number]]) for number in numbers])
+            batches += 1
+            for number, prediction in zip(numbers, here, strict=True):
+                if (body := answers[batch.began_ns].get(number)) is not None:
+                    requests += 1
+                    differ += read_answer(body) != prediction
+    return {"batches": batches, "requests": requests, "differ": differ}
+
+
+def tree_mb(pids: frozenset[int]) -> float | None:
+    """Return the megabytes of processes, shared pages counted once; ``None`` where the kernel does not tell."""
+    total = 0
+    for pid in pids:
+        try:
+            total += psutil.Process(pid).memory_full_info().pss
+        except psutil.NoSuchProcess:
+            continue
+        except (psutil.AccessDenied, AttributeError):
+            return None
+    return total / 1e6 if Path("/proc").exists() else None
