@@ -43,7 +43,7 @@ def test_each_request_has_its_own_status(tmp_path: Path) -> None:
     context = Context(tmp_path / "batches.jsonl")
     handler = TaggingHandler()
     handler.initialize(context)
-    rows = [
+    rows: list[dict[str, bytes | bytearray]] = [
         {"body": bytearray(write_request(["PTEN fell"], "a"))},
         {"body": bytearray(b"{")},
         {"data": b"a form"},

@@ -71,6 +71,8 @@ def test_nothing_is_left_of_a_server_that_is_stopped(supervised: Supervised) -> 
     assert all(is_gone(pid) for pid in pids)
     assert not supervised.folder.exists()
     assert supervised.pids() == frozenset()
+    assert supervised.ended() == "it was stopped"
+    assert supervised.last_words() == ""
 
 
 def test_how_a_server_ended_is_told_and_its_children_are_gone(supervised: Supervised) -> None:

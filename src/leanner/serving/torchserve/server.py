@@ -42,6 +42,9 @@ _LOOK_S: Final = 0.1
 _TRIES: Final = 3
 _TAKEN: Final = "Address already in use"
 
+# What a worker says when it ends by an error; what follows is the traceback.
+_DIED: Final = "Backend worker process died."
+
 
 class TakenError(ServerError):
     """A port has been taken meanwhile."""
@@ -166,8 +169,8 @@ def _wait(supervised: Supervised, settings: Settings, deadline_s: float) -> str:
         if (keys := read_keys(supervised.folder)) is not None:
             found = workers(settings.ports.management, keys["management"], MODEL) or []
             seen |= {worker.pid for worker in found if worker.pid is not None}
-            # TorchServe starts another one, for minutes, which would not get a tagger either.
-            if len(seen) > settings.workers:
+            # TorchServe would start another one, again and again for minutes.
+            if seen - supervised.pids() or _DIED in supervised.last_words():
                 raise ServerError(f"expected a worker to load its tagger, found that it ended{_said(supervised)}")
             if sum(worker.ready for worker in found) == settings.workers:
                 return keys["inference"]
@@ -179,5 +182,8 @@ def _wait(supervised: Supervised, settings: Settings, deadline_s: float) -> str:
 
 
 def _said(supervised: Supervised) -> str:
-    last = supervised.last_words()
+    last, before = supervised.last_words(), None
+    while last != before:  # what a worker says comes through TorchServe, line by line
+        time.sleep(_LOOK_S)
+        last, before = supervised.last_words(), last
     return f"\nIt said last:\n{last}" if last else ""

@@ -183,6 +183,8 @@ def command(installed: Installed, folder: Path) -> list[str]:
         f"-Djava.io.tmpdir={_scratch(folder)}",
         "-Xmx256m",
         "-XX:+UseSerialGC",
+        # Those would go to /tmp, whatever its folder.
+        "-XX:-UsePerfData",
         "-cp",
         str(installed.jar),
         "org.pytorch.serve.ModelServer",

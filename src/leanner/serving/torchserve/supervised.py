@@ -23,14 +23,14 @@ from leanner.serving.server import ServerError
 # An interpreter without site-packages starts in well under a second, also on a machine that is busy.
 _START_S: Final = 60.0
 
-# How long the server may take to end at a SIGTERM, and how long the supervisor may take for all the rest.
-_PATIENCE_S: Final = 10.0
+# How long the server may take to end at a SIGTERM, and how long the supervisor may take for all of it.
+_PATIENCE_S: Final = 5.0
 _END_S: Final = 20.0
 
 # How long processes may take to end when they are killed.
 _KILL_S: Final = 5.0
 
-_LAST_WORDS_B: Final = 4096
+_LAST_WORDS_B: Final = 8192
 
 
 class Supervised:
@@ -111,6 +111,7 @@ class Supervised:
         if self._process.stdin.closed:
             return
         tree = self._tree()
+        self._ended = self._ended or "it was stopped"
         with contextlib.suppress(ServerError):  # the supervisor is gone, which its status tells
             self._send({"stop": _PATIENCE_S})
         self._let_go()

@@ -36,7 +36,7 @@ from typing import Final
 _WATCH_MS: Final = 500
 
 # How long a server may take to end by itself where its parent cannot say.
-_PATIENCE_S: Final = 10.0
+_PATIENCE_S: Final = 5.0
 
 # How long processes may take to end when they are killed: a driver may hold them.
 _KILL_S: Final = 5.0
