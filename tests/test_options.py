@@ -38,7 +38,13 @@ WRITTEN = (
     ("compare", "0001", "compare", "0001"),
     ("compare-fail", "time:5%", "compare_fail", ("time:5%",)),
 )
-FLAGS = (("strict", "strict"), ("all", "everything"), ("interleave", "interleave"), ("isolate", "isolate"))
+FLAGS = (
+    ("strict", "strict"),
+    ("all", "everything"),
+    ("interleave", "interleave"),
+    ("isolate", "isolate"),
+    ("aa", "aa"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +85,7 @@ def test_defaults(pytester: pytest.Pytester) -> None:
         replay_meters=None,
         compare=None,
         compare_fail=(),
+        aa=False,
         strict=False,
         everything=False,
     )
@@ -91,6 +98,10 @@ def test_every_option_has_a_flag(pytester: pytest.Pytester) -> None:
     assert {field: getattr(given, field) for _, _, field, _ in WRITTEN} == {field: v for _, _, field, v in WRITTEN}
     assert all(getattr(flagged, field) is True for _, field in FLAGS)
     assert {field for _, _, field, _ in WRITTEN} | {field for _, field in FLAGS} == {f.name for f in fields(Options)}
+
+
+def test_the_control_has_a_short_spelling(pytester: pytest.Pytester) -> None:
+    assert options(pytester, "--aa") == options(pytester, "--leanner-aa")
 
 
 def test_every_option_has_an_ini_value(pytester: pytest.Pytester) -> None:

@@ -46,6 +46,7 @@ class Options:
     replay_meters: str | None
     compare: str | None
     compare_fail: tuple[str, ...]
+    aa: bool
     strict: bool
     everything: bool
 
@@ -69,6 +70,9 @@ _NOT_NEGATIVE: Final = frozenset({"round-sentences", "seconds", "idle"})
 
 #: What an option that may stand without a value stands for then.
 _BARE: Final[dict[str, str]] = {"compare": "baseline"}
+
+#: A second spelling of an option.
+_ALIASES: Final[dict[str, str]] = {"aa": "--aa"}
 
 #: Values of repeatable options, as the help names them.
 _METAVARS: Final[dict[str, str]] = {"corpora": "CORPUS", "compare-fail": "METRIC:THRESHOLD"}
@@ -133,6 +137,12 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
         ),
     ),
     ("compare-fail", list, (), "what must not get worse then, as --fail-on of leanner compare; repeatable"),
+    (
+        "aa",
+        bool,
+        False,
+        "A/A control: measure the baseline twice, interleaved, and say how often gates alarm; needs --benchmark-json",
+    ),
     ("strict", bool, False, "an inconclusive F1 loss fails the case"),
     ("all", bool, False, "run every configuration, not only the default ones"),
 )
@@ -143,9 +153,10 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("leanner", "lean biomedical NER")
     for name, kind, default, meaning in _OPTIONS:
         flag = f"--leanner-{name}"
+        flags = [flag, *filter(None, [_ALIASES.get(name)])]
         text = f"{meaning} (default: {default})" if default not in (None, False, ()) else meaning
         if kind is bool:
-            group.addoption(flag, action="store_true", default=None, help=text)
+            group.addoption(*flags, action="store_true", default=None, help=text)
             parser.addini(f"leanner-{name}", text, type="bool", default=False)
         elif kind is list:
             group.addoption(flag, action="append", default=None, metavar=_METAVARS[name], help=text)
@@ -177,8 +188,8 @@ def read_options(config: pytest.Config) -> Options:
         raise pytest.UsageError(
             f"expected --leanner-tagger={HF}… beside --leanner-tagger-labels, found {values['tagger']}"
         )
-    if values["compare-fail"] and values["compare"] is None:
-        raise pytest.UsageError("expected --leanner-compare beside --leanner-compare-fail, found none")
+    if values["compare-fail"] and values["compare"] is None and not values["aa"]:
+        raise pytest.UsageError("expected --leanner-compare or --leanner-aa beside --leanner-compare-fail, found none")
     return Options(
         tagger=values["tagger"],
         tagger_labels=values["tagger-labels"],
@@ -204,6 +215,7 @@ def read_options(config: pytest.Config) -> Options:
         replay_meters=values["replay-meters"],
         compare=values["compare"],
         compare_fail=tuple(values["compare-fail"]),
+        aa=values["aa"],
         strict=values["strict"],
         everything=values["all"],
     )

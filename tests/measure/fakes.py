@@ -214,6 +214,7 @@ def options(**changes: Any) -> Options:  # noqa: ANN401 - any field
         "replay_meters": None,
         "compare": None,
         "compare_fail": (),
+        "aa": False,
         "strict": False,
         "everything": False,
     }

@@ -122,7 +122,12 @@ def of_rounds(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArra
 
 
 def of_costs(
-    metric: Metric, before: Sequence[CaseRecord], after: Sequence[CaseRecord], between: CaseSpread | None
+    metric: Metric,
+    before: Sequence[CaseRecord],
+    after: Sequence[CaseRecord],
+    between: CaseSpread | None,
+    *,
+    interval: bool = True,
 ) -> Evidence:
     """Return the evidence for a change of a cost.
 
@@ -135,6 +140,7 @@ def of_costs(
         before: Sessions of the baseline; all have the metric.
         after: Sessions to compare with them; likewise.
         between: Spread of the case between sessions; ``None`` where none is stored.
+        interval: Whether the interval of rounds is computed, which takes most of the time.
     """
     values = [[_value(metric, record) for record in side] for side in (before, after)]
     if metric.kind is Kind.EXACT:
@@ -154,7 +160,7 @@ def of_costs(
             p = max(p, float(across))
         low, high = change - float(half), change + float(half)
         units, number, basis = "sessions", 2.0 / (1.0 / len(before) + 1.0 / len(after)), Basis.SESSIONS
-    elif metric.kind is Kind.ROUNDS:
+    elif interval and metric.kind is Kind.ROUNDS:
         low, high = _ratio(before, after)
     return Evidence(
         before=start,

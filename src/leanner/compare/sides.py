@@ -107,6 +107,10 @@ class Sides:
         entries = [entry for entry in self.store.like(report) if entry.level is not None][-SESSIONS:]
         return [Stored(self._session(entry), entry.level) for entry in entries if entry.level is not None]
 
+    def alike(self, report: Report) -> list[Session]:
+        """Return the latest sessions on the machine of ``report``, accepted or not, oldest first."""
+        return [self._session(entry) for entry in self.store.like(report)[-SESSIONS:]]
+
     def _session(self, entry: Entry) -> Session:
         if entry.id not in self._kept:
             self._kept[entry.id] = Session(entry.id, self.reader.read(self.store.path(entry)))

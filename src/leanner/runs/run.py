@@ -49,7 +49,7 @@ class Run:
     @property
     def records(self) -> list[CaseRecord]:
         """All cases, in the order of the table of configurations; those of another leanner last."""
-        order = {configuration.name: number for number, configuration in enumerate(configurations.CONFIGURATIONS)}
+        order = {configuration.name: number for number, configuration in enumerate(configurations.known())}
         cases = self.report.cases.values()
         return sorted(cases, key=lambda case: (case.device, order.get(case.configuration, len(order))))
 
