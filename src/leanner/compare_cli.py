@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 
 from collections.abc import Callable
@@ -14,7 +13,8 @@ from typing import Final
 
 from rich.console import Console
 
-from leanner.corpora.load import VARIABLE
+from leanner.corpora.environment import VARIABLE
+from leanner.corpora.environment import corpora_from_environment
 
 
 if TYPE_CHECKING:
@@ -206,5 +206,5 @@ def _sides(args: argparse.Namespace) -> Sides:
     from leanner.compare.sides import Sides  # noqa: PLC0415
     from leanner.compare.store import Store  # noqa: PLC0415
 
-    environment = [place for place in os.environ.get(VARIABLE, "").split(os.pathsep) if place]
+    environment = corpora_from_environment()
     return Sides(Store(args.store), Reader(args.corpora, environment), checked=not args.unchecked)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 
 from dataclasses import asdict
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from leanner.corpora.environment import corpora_from_environment
 from leanner.taggers.libraries import HF
 
 
@@ -219,11 +219,6 @@ def read_options(config: pytest.Config) -> Options:
         strict=values["strict"],
         everything=values["all"],
     )
-
-
-def corpora_from_environment() -> tuple[str, ...]:
-    """Return where LEANNER_CORPORA says that corpora lie; nowhere if it is not set."""
-    return tuple(part for part in os.environ.get("LEANNER_CORPORA", "").split(os.pathsep) if part)
 
 
 def _value(config: pytest.Config, name: str, kind: Any, default: Any) -> Any:  # noqa: ANN401 - one per option

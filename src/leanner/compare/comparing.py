@@ -217,8 +217,8 @@ def _between(
 def _log(metric: Metric, record: CaseRecord | None) -> float:
     if record is None or no_baseline(record) is not None:
         return np.nan
-    value = metric.value(record)
-    return float(np.log(value)) if value is not None and value > 0.0 else np.nan
+    value = metric.logarithm(record)
+    return np.nan if value is None else value
 
 
 def _change(found: _Found, threshold: Threshold | None, adjusted: float | None, tests: int) -> Change:

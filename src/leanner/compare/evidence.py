@@ -148,7 +148,9 @@ def of_costs(
         return _exact(values[0][0], values[1][-1])
     if min(map(min, values)) <= 0.0:
         return _without_ratio(metric, values[0][-1], values[1][-1])
-    means = [float(np.mean(np.log(side))) for side in values]
+    known = between is not None and between.is_known
+    logarithm = metric.logarithm if known else lambda record: math.log(_value(metric, record))
+    means = [float(np.mean([logarithm(record) for record in side])) for side in (before, after)]
     start, change = math.exp(means[0]), means[1] - means[0]
     low, high, p, reason = _WITHIN[metric.kind](before, after, change)
     units, number, basis = ("rounds", _rounds(before, after), Basis.WITHIN)

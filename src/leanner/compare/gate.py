@@ -62,7 +62,7 @@ def judge(sides: Sides, base: str, new: str, gates: Gates, *, across_machines: b
         CannotCompareError: They cannot be compared, or one of them is not there.
         OSError: A run cannot be stored.
     """
-    after = sides.several(new, None)
+    after = sides.alike(new, base)
     found = _judge(sides, base, new, after, gates, across_machines=across_machines)
     return replace(found, control=look(sides, after[-1].report, gates))
 
@@ -73,7 +73,7 @@ def look(sides: Sides, report: Report, gates: Gates) -> Control | None:
     Raises:
         CannotCompareError: A stored run is broken.
     """
-    stored = sides.alike(report) if any(case.configuration == CONTROL for case in report.cases.values()) else []
+    stored = sides.all_like(report) if any(case.configuration == CONTROL for case in report.cases.values()) else []
     return control(report, stored, gates, lambda: sides.reader.documents(report))
 
 
