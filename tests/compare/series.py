@@ -64,8 +64,8 @@ class Counts:
     def of(cls, comparisons: Sequence[Comparison], metric: str) -> Counts:
         """Count the outcomes of ``metric``."""
         found = [change.outcome for each in comparisons for change in each.changes if change.metric.name == metric]
-        wanted = (Outcome.WORSE, Outcome.BETTER, Outcome.INCONCLUSIVE)
-        return cls(*(found.count(outcome) for outcome in wanted), len(found))
+        worse, better, unsettled = map(found.count, (Outcome.WORSE, Outcome.BETTER, Outcome.INCONCLUSIVE))
+        return cls(worse, better, unsettled, len(found))
 
     def __str__(self) -> str:
         """Return them as a cell of the table; empty where nothing was compared."""

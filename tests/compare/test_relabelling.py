@@ -50,7 +50,7 @@ def alarms(own: Sequence[float], against: Sequence[float]) -> int:
             if flips[index // 2]:
                 old[index], new[index] = new[index], old[index]
         slower = np.median(new) / np.median(old) - 1.0
-        found += slower > 0.05 and mannwhitneyu(old, new, method="asymptotic").pvalue < 0.05
+        found += int(slower > 0.05 and mannwhitneyu(old, new, method="asymptotic").pvalue < 0.05)
     return found
 
 
