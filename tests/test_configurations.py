@@ -10,9 +10,12 @@ import pytest
 
 from leanner.configurations import BASELINE
 from leanner.configurations import CONFIGURATIONS
+from leanner.configurations import CONTROL
 from leanner.configurations import Bound
 from leanner.configurations import Configuration
 from leanner.configurations import family
+from leanner.configurations import is_interleaved
+from leanner.configurations import known
 from leanner.configurations import named
 
 
@@ -57,6 +60,23 @@ def test_the_default_run_has_at_most_twelve_cases_and_all_of_the_main_job() -> N
     assert len(default) <= 12
     assert len(default) < len(CONFIGURATIONS)
     assert {BASELINE, "bf16", "fp16", "int8", "magnitude-50", "second-order-50", "lean-int8-static"} <= set(default)
+
+
+def test_the_control_runs_when_it_is_asked_for() -> None:
+    def names(**given: bool) -> list[str]:
+        return [c.name for c in family("baseline", **given)]
+
+    assert names() == names(everything=True) == [BASELINE]
+    assert names(control=True) == [BASELINE, CONTROL]
+    assert named(CONTROL).passes == named(BASELINE).passes == ()
+    assert [c.name for c in known()[:2]] == [BASELINE, CONTROL]
+    assert len(known()) == len(CONFIGURATIONS) + 1
+
+
+def test_rounds_of_the_baseline_always_lie_between_those_of_the_control() -> None:
+    found = [[is_interleaved(name, interleave=on) for on in (False, True)] for name in (BASELINE, CONTROL, "bf16")]
+
+    assert found == [[False, False], [True, True], [False, True]]
 
 
 @EACH

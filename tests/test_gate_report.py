@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bench import records
 from leanner.measure import session
 from measure.fakes import Forget
 from test_plugin import JSON
@@ -62,14 +63,43 @@ def test_what_cannot_be_compared_is_an_error(cases: Cases) -> None:
     result.stdout.fnmatch_lines(["leanner: cannot compare: *"])
 
 
+def test_the_control_is_a_case_that_is_held_against_the_baseline(cases: Cases) -> None:
+    result = cases.run("-k", "fp32 or bf16", JSON, "--aa", "--leanner-compare-fail=f1:0.3pt")
+
+    assert result.ret == 0
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(
+        ["*A/A control*", "*same*fp32*f1*", "A/A control: no false alarm of 1 gate; *: 0 of 1 [[]*"]
+    )
+    again = records(cases.report())["fp32-again"]
+    assert (again["family"], again["passes"], again["verdict"]) == ("baseline", [], "recorded")
+    # its rounds and the baseline's lie between each other, without --leanner-interleave
+    assert again["speedup"]["paired"]
+    assert not cases.report()["leanner"]["options"]["interleave"]
+
+
+def test_the_control_is_compared_beside_a_baseline_and_those_of_the_store(cases: Cases) -> None:
+    given = (*BOTH, JSON, "--leanner-compare", "--leanner-compare-fail=f1:0.3pt")
+    assert cases.run(*given, "--aa").ret == 0
+    again = cases.run(*given, "--aa")
+    assert again.ret == 0
+    again.stdout.fnmatch_lines(["nothing worse: *: 2 same", "A/A control: no false alarm of 1 gate; *: 0 of 2 [[]*"])
+
+    without = cases.run(*given)
+    assert without.ret == 0
+    without.stdout.fnmatch_lines(["nothing worse: *: 2 same"])
+    without.stdout.no_fnmatch_line("*A/A control*")
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         (("--leanner-compare",), "expected --benchmark-json=FILE beside --leanner-compare"),
-        ((JSON, "--leanner-compare-fail=time:5%"), "expected --leanner-compare beside"),
+        ((JSON, "--leanner-compare-fail=time:5%"), "expected --leanner-compare or --leanner-aa beside"),
+        (("--aa",), "expected --benchmark-json=FILE beside --leanner-aa"),
         ((JSON, "--leanner-compare", "--leanner-compare-fail=time"), "expected METRIC:THRESHOLD"),
     ],
-    ids=["report", "compare", "threshold"],
+    ids=["report", "compare", "control", "threshold"],
 )
 def test_wrong_options_end_a_run_before_it_begins(cases: Cases, given: tuple[str, ...], said: str) -> None:
     result = cases.run(*BOTH, *given)

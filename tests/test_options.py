@@ -29,6 +29,7 @@ WRITTEN = (
     ("batch-size", "8", "batch_size", 8),
     ("seconds", "2", "seconds", 2.0),
     ("precision", "1.5", "precision_pct", 1.5),
+    ("slo-ms", "100", "slo_ms", 100.0),
     ("idle", "0", "idle_s", 0.0),
     ("lock", "fail", "lock", "fail"),
     ("journal", "a.jsonl", "journal", "a.jsonl"),
@@ -38,7 +39,13 @@ WRITTEN = (
     ("compare", "0001", "compare", "0001"),
     ("compare-fail", "time:5%", "compare_fail", ("time:5%",)),
 )
-FLAGS = (("strict", "strict"), ("all", "everything"), ("interleave", "interleave"), ("isolate", "isolate"))
+FLAGS = (
+    ("strict", "strict"),
+    ("all", "everything"),
+    ("interleave", "interleave"),
+    ("isolate", "isolate"),
+    ("aa", "aa"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +76,7 @@ def test_defaults(pytester: pytest.Pytester) -> None:
         batch_size=32,
         seconds=12.0,
         precision_pct=2.0,
+        slo_ms=None,
         idle_s=5.0,
         interleave=False,
         isolate=False,
@@ -79,6 +87,7 @@ def test_defaults(pytester: pytest.Pytester) -> None:
         replay_meters=None,
         compare=None,
         compare_fail=(),
+        aa=False,
         strict=False,
         everything=False,
     )
@@ -91,6 +100,10 @@ def test_every_option_has_a_flag(pytester: pytest.Pytester) -> None:
     assert {field: getattr(given, field) for _, _, field, _ in WRITTEN} == {field: v for _, _, field, v in WRITTEN}
     assert all(getattr(flagged, field) is True for _, field in FLAGS)
     assert {field for _, _, field, _ in WRITTEN} | {field for _, field in FLAGS} == {f.name for f in fields(Options)}
+
+
+def test_the_control_has_a_short_spelling(pytester: pytest.Pytester) -> None:
+    assert options(pytester, "--aa") == options(pytester, "--leanner-aa")
 
 
 def test_every_option_has_an_ini_value(pytester: pytest.Pytester) -> None:

@@ -98,6 +98,13 @@ def test_all_adds_the_rest(cases: Cases) -> None:
     assert "test_combined.py::test_case[int8-magnitude-50]" in ids
 
 
+def test_the_control_is_behind_the_baseline_and_only_where_it_is_asked_for(cases: Cases) -> None:
+    ids = collected(cases.run("--collect-only", "-q", JSON, "--leanner-aa"))
+
+    assert ids[:2] == ["test_baseline.py::test_case[fp32]", "test_baseline.py::test_case[fp32-again]"]
+    assert len(ids) == sum(c.default for c in CONFIGURATIONS) + 1
+
+
 def test_the_baseline_runs_first_whatever_the_order(cases: Cases) -> None:
     result = cases.run("-k", "bf16 or fp32", "-v", "-p", "no:randomly")
 

@@ -142,6 +142,7 @@ def test_the_nightly_measures_compares_and_keeps(tmp_path: Path, compared: int) 
     assert (install, prepare) == ("python -m pip install --quiet tox", "tox run -e gpu --notest")
     assert fetch == f"leanner corpora fetch --to {corpora}"
     assert measure.startswith("tox run -e gpu -- --leanner-energy=require --leanner-tagger=hunflair2 ")
+    assert " --leanner-aa " in measure
     assert f" --leanner-corpora={corpora} " in measure
     assert compare.startswith(f"leanner compare baseline leanner-results/gpu.json --store {home}/store ")
     assert compare.endswith(f"--corpora {corpora} --format markdown")

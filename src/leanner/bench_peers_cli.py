@@ -13,7 +13,7 @@ from rich.console import Console
 from leanner.arguments import at_least
 from leanner.arguments import positive
 from leanner.configurations import named
-from leanner.options import corpora_from_environment
+from leanner.corpora.environment import corpora_from_environment
 from leanner.report.table import WIDE
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from leanner.corpora.load import VARIABLE
+from leanner.corpora.environment import VARIABLE
+from leanner.corpora.environment import corpora_from_environment
 
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from leanner.check.checking import check  # noqa: PLC0415
     from leanner.check.report import UnreadableError  # noqa: PLC0415
 
-    environment = [place for place in os.environ.get(VARIABLE, "").split(os.pathsep) if place]
+    environment = corpora_from_environment()
     console = Console(markup=False, highlight=False, soft_wrap=True)
     errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 
 from collections.abc import Callable
@@ -14,11 +13,13 @@ from typing import Final
 
 from rich.console import Console
 
-from leanner.corpora.load import VARIABLE
+from leanner.corpora.environment import VARIABLE
+from leanner.corpora.environment import corpora_from_environment
 
 
 if TYPE_CHECKING:
     from leanner.compare.comparison import Comparison
+    from leanner.compare.control import Control
     from leanner.compare.sides import Sides
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - has no public name
@@ -123,26 +124,42 @@ def _compare(args: argparse.Namespace) -> int:
     given = gates(args.fail_on, args.gates)
     result = judge(_sides(args), args.base, args.new, given, across_machines=args.across_machines)
     if result.comparison is not None:
-        _print(result.comparison, args.format, everything=args.all)
+        _print(result.comparison, result.control, args.format, everything=args.all)
+    if result.control is not None:
+        _print_control(result.control, args.format)
     if result.advice:
         # on stderr where stdout is for a machine
         Console(stderr=args.format != "table", markup=False, highlight=False, soft_wrap=True).print(result.advice)
     return result.exit_code
 
 
-def _print(comparison: Comparison, form: str, *, everything: bool) -> None:
+def _print(comparison: Comparison, control: Control | None, form: str, *, everything: bool) -> None:
     from leanner.compare.comparison import to_json  # noqa: PLC0415
+    from leanner.compare.control import to_json as control_to_json  # noqa: PLC0415
     from leanner.compare.text import markdown  # noqa: PLC0415
     from leanner.compare.text import table  # noqa: PLC0415
     from leanner.report.table import WIDE  # noqa: PLC0415
 
     if form == "json":
-        sys.stdout.write(json.dumps(to_json(comparison), indent=2, allow_nan=False) + "\n")
+        content = {**to_json(comparison), "control": None if control is None else control_to_json(control)}
+        sys.stdout.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
     elif form == "markdown":
         sys.stdout.write(markdown(comparison))
     else:
         console = Console()
         (console if console.is_terminal else Console(width=WIDE)).print(table(comparison, everything=everything))
+
+
+def _print_control(control: Control, form: str) -> None:
+    from leanner.compare.control_text import control_markdown  # noqa: PLC0415
+    from leanner.compare.control_text import control_table  # noqa: PLC0415
+    from leanner.report.table import WIDE  # noqa: PLC0415
+
+    if form == "markdown":
+        sys.stdout.write(f"\n{control_markdown(control)}")
+    elif form == "table":
+        console = Console()
+        (console if console.is_terminal else Console(width=WIDE)).print(control_table(control))
 
 
 def _accept(args: argparse.Namespace) -> int:
@@ -189,5 +206,5 @@ def _sides(args: argparse.Namespace) -> Sides:
     from leanner.compare.sides import Sides  # noqa: PLC0415
     from leanner.compare.store import Store  # noqa: PLC0415
 
-    environment = [place for place in os.environ.get(VARIABLE, "").split(os.pathsep) if place]
+    environment = corpora_from_environment()
     return Sides(Store(args.store), Reader(args.corpora, environment), checked=not args.unchecked)

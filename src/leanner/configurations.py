@@ -81,6 +81,8 @@ class Configuration:
 
 
 BASELINE: Final = "fp32"
+#: The baseline measured once more, with ``--leanner-aa``: what differs between the two is chance.
+CONTROL: Final = "fp32-again"
 
 _HALF: Final = Bound(0.2, 1.0, "16-bit floats round scores, they do not move them: a decision flips only near a tie")
 _INT8: Final = Bound(1.0, 2.0, "8 bits keep a weight to 0.4 % of its row's largest; untrained, that may cost a point")
@@ -258,19 +260,44 @@ def _served() -> Iterator[Configuration]:
 CONFIGURATIONS: Final = (*_CASES, *_served())
 
 
+_CONTROL: Final = Configuration(CONTROL, "baseline", unbounded="it is the reference once more", default=False)
+
+
+def known() -> tuple[Configuration, ...]:
+    """Return the table in its order, with the control behind the baseline."""
+    return (CONFIGURATIONS[0], _CONTROL, *CONFIGURATIONS[1:])
+
+
 def named(name: str) -> Configuration:
     """Return the configuration of this name.
 
     Raises:
         KeyError: There is none; the message lists those that there are.
     """
-    for configuration in CONFIGURATIONS:
+    for configuration in known():
         if configuration.name == name:
             return configuration
-    known = ", ".join(configuration.name for configuration in CONFIGURATIONS)
-    raise KeyError(f"expected one of {known}, found {name!r}")
+    names = ", ".join(configuration.name for configuration in CONFIGURATIONS)
+    raise KeyError(f"expected one of {names}, found {name!r}")
 
 
-def family(name: str, *, everything: bool = False) -> tuple[Configuration, ...]:
-    """Return the configurations of one family; those outside the default run only with ``everything``."""
-    return tuple(c for c in CONFIGURATIONS if c.family == name and (c.default or everything))
+def family(name: str, *, everything: bool = False, control: bool = False) -> tuple[Configuration, ...]:
+    """Return the configurations of one family.
+
+    Args:
+        name: Of the family.
+        everything: Whether those outside the default are among them.
+        control: Whether the control is, which ``everything`` does not add.
+    """
+    chosen = (c for c in known() if (control if c.name == CONTROL else c.default or everything))
+    return tuple(c for c in chosen if c.family == name)
+
+
+def is_interleaved(name: str, *, interleave: bool) -> bool:
+    """Return whether rounds of the baseline lie between those of a case: of the control's always.
+
+    Args:
+        name: Of the configuration.
+        interleave: Whether ``--leanner-interleave`` is on.
+    """
+    return name == CONTROL or (interleave and name != BASELINE)

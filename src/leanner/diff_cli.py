@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 
 from collections.abc import Mapping
@@ -17,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from leanner.arguments import not_negative
-from leanner.corpora.load import VARIABLE
+from leanner.corpora.environment import VARIABLE
+from leanner.corpora.environment import corpora_from_environment
 
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from leanner.runs.run import with_corpus  # noqa: PLC0415
 
     errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
-    environment = [place for place in os.environ.get(VARIABLE, "").split(os.pathsep) if place]
+    environment = corpora_from_environment()
     try:
         earlier = read_run(args.run_json)
         this = earlier if args.new_json is None else read_run(args.new_json)

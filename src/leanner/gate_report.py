@@ -1,4 +1,4 @@
-"""``--leanner-compare``: a run held against another when it ends, and what that makes of its exit status."""
+"""``--leanner-compare`` and ``--leanner-aa``: a run held against another, and against itself, when it ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from leanner.json_report import OPTIONS
 
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from leanner.compare.control import Control
     from leanner.compare.gate import Result
+    from leanner.compare.sides import Sides
     from leanner.json_report import JsonReport
 
 
@@ -33,12 +37,14 @@ class GateReport:
         self._config = config
         self._report = report
         self._result: Result | None = None
+        self._control: Control | None = None
         self._failure: str | None = None
         options = config.stash[OPTIONS]
-        if options.compare is None:
+        if options.compare is None and not options.aa:
             return
         if report.path is None:
-            raise pytest.UsageError("expected --benchmark-json=FILE beside --leanner-compare, found none")
+            asked = "--leanner-aa" if options.compare is None else "--leanner-compare"
+            raise pytest.UsageError(f"expected --benchmark-json=FILE beside {asked}, found none")
         try:
             self._gates = gates(options.compare_fail)
         except ThresholdError as error:
@@ -48,18 +54,22 @@ class GateReport:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Compare when the report is written; worse makes the session fail, and so does what cannot be compared."""
         result = yield
-        base = self._config.stash[OPTIONS].compare
+        base, aa = self._config.stash[OPTIONS].compare, self._config.stash[OPTIONS].aa
         # a run that was interrupted lacks cases for another reason
         whole = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-        if base is None or not whole or not self._report.records():
+        if not (base is not None or aa) or not whole or not self._report.records():
             return result
         try:
-            self._result = self._compare(base)
+            if base is not None:
+                self._result = self._compare(base)
+                self._control = self._result.control
+            else:
+                self._control = self._look()
         except (ValueError, OSError) as error:  # a CannotCompareError is a ValueError
             self._failure = str(error)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         else:
-            if self._result.exit_code and session.exitstatus == pytest.ExitCode.OK:
+            if self._result is not None and self._result.exit_code and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         return result
 
@@ -67,25 +77,31 @@ class GateReport:
         """Print the comparison, if there is one."""
         if self._failure is not None:
             reporter.write_line(f"leanner: cannot compare: {self._failure}", red=True)
-        if self._result is None:
-            return
-        from rich.console import Console  # noqa: PLC0415 - only where there are cases
+        if self._result is not None and self._result.comparison is not None:
+            from leanner.compare.text import table  # noqa: PLC0415 - only where there are cases
 
-        from leanner.compare.text import table  # noqa: PLC0415
-        from leanner.report.table import WIDE  # noqa: PLC0415
+            _print(reporter, table(self._result.comparison))
+        if self._control is not None:
+            from leanner.compare.control_text import control_table  # noqa: PLC0415
 
-        if self._result.comparison is not None:
-            terminal = bool(reporter.isatty)
-            console = Console(force_terminal=terminal, width=None if terminal else WIDE)
-            with console.capture() as captured:
-                console.print(table(self._result.comparison))
-            reporter.write_line("")
-            reporter.write(captured.get())
-        if self._result.advice:
+            _print(reporter, control_table(self._control))
+        if self._result is not None and self._result.advice:
             reporter.write_line(f"leanner: {self._result.advice}")
 
     def _compare(self, base: str) -> Result:
         from leanner.compare.gate import judge  # noqa: PLC0415 - only where there are cases
+
+        return judge(self._sides(), base, str(self._report.path), self._gates)
+
+    def _look(self) -> Control | None:
+        from leanner.compare.gate import look  # noqa: PLC0415 - only where there are cases
+
+        path = self._report.path
+        assert path is not None
+        sides = self._sides()
+        return look(sides, sides.reader.read(path), self._gates)
+
+    def _sides(self) -> Sides:
         from leanner.compare.reading import Reader  # noqa: PLC0415
         from leanner.compare.sides import Sides  # noqa: PLC0415
         from leanner.compare.store import Store  # noqa: PLC0415
@@ -95,8 +111,20 @@ class GateReport:
         options = self._config.stash[OPTIONS]
         reader = Reader(options.corpora)
         root = self._config.rootpath
-        sides = Sides(Store(store_of(root)), reader, root / ".benchmarks", trusted=frozenset({path.resolve()}))
-        return judge(sides, base, str(path), self._gates)
+        return Sides(Store(store_of(root)), reader, root / ".benchmarks", trusted=frozenset({path.resolve()}))
+
+
+def _print(reporter: pytest.TerminalReporter, shown: RenderableType) -> None:
+    from rich.console import Console  # noqa: PLC0415 - only where there are cases
+
+    from leanner.report.table import WIDE  # noqa: PLC0415
+
+    terminal = bool(reporter.isatty)
+    console = Console(force_terminal=terminal, width=None if terminal else WIDE)
+    with console.capture() as captured:
+        console.print(shown)
+    reporter.write_line("")
+    reporter.write(captured.get())
 
 
 def store_of(root: Path) -> Path:

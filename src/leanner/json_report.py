@@ -79,9 +79,9 @@ class JsonReport:
         session = self._config.stash.get(SESSION, None)
         if session is None:
             return []
-        from leanner.configurations import CONFIGURATIONS  # noqa: PLC0415 - only where there are cases
+        from leanner.configurations import known  # noqa: PLC0415 - only where there are cases
 
-        order = [configuration.name for configuration in CONFIGURATIONS]
+        order = [configuration.name for configuration in known()]
         return sorted(session.records.values(), key=lambda record: (record.device, order.index(record.configuration)))
 
     @pytest.hookimpl(optionalhook=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 
 from dataclasses import asdict
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from leanner.corpora.environment import corpora_from_environment
 from leanner.taggers.libraries import HF
 
 
@@ -47,6 +47,7 @@ class Options:
     replay_meters: str | None
     compare: str | None
     compare_fail: tuple[str, ...]
+    aa: bool
     strict: bool
     everything: bool
 
@@ -70,6 +71,9 @@ _NOT_NEGATIVE: Final = frozenset({"round-sentences", "seconds", "idle"})
 
 #: What an option that may stand without a value stands for then.
 _BARE: Final[dict[str, str]] = {"compare": "baseline"}
+
+#: A second spelling of an option.
+_ALIASES: Final[dict[str, str]] = {"aa": "--aa"}
 
 #: Values of repeatable options, as the help names them.
 _METAVARS: Final[dict[str, str]] = {"corpora": "CORPUS", "compare-fail": "METRIC:THRESHOLD"}
@@ -140,6 +144,12 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
         ),
     ),
     ("compare-fail", list, (), "what must not get worse then, as --fail-on of leanner compare; repeatable"),
+    (
+        "aa",
+        bool,
+        False,
+        "A/A control: measure the baseline twice, interleaved, and say how often gates alarm; needs --benchmark-json",
+    ),
     ("strict", bool, False, "an inconclusive F1 loss fails the case"),
     ("all", bool, False, "run every configuration, not only the default ones"),
 )
@@ -150,9 +160,10 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("leanner", "lean biomedical NER")
     for name, kind, default, meaning in _OPTIONS:
         flag = f"--leanner-{name}"
+        flags = [flag, *filter(None, [_ALIASES.get(name)])]
         text = f"{meaning} (default: {default})" if default not in (None, False, ()) else meaning
         if kind is bool:
-            group.addoption(flag, action="store_true", default=None, help=text)
+            group.addoption(*flags, action="store_true", default=None, help=text)
             parser.addini(f"leanner-{name}", text, type="bool", default=False)
         elif kind is list:
             group.addoption(flag, action="append", default=None, metavar=_METAVARS[name], help=text)
@@ -184,8 +195,8 @@ def read_options(config: pytest.Config) -> Options:
         raise pytest.UsageError(
             f"expected --leanner-tagger={HF}… beside --leanner-tagger-labels, found {values['tagger']}"
         )
-    if values["compare-fail"] and values["compare"] is None:
-        raise pytest.UsageError("expected --leanner-compare beside --leanner-compare-fail, found none")
+    if values["compare-fail"] and values["compare"] is None and not values["aa"]:
+        raise pytest.UsageError("expected --leanner-compare or --leanner-aa beside --leanner-compare-fail, found none")
     return Options(
         tagger=values["tagger"],
         tagger_labels=values["tagger-labels"],
@@ -212,14 +223,10 @@ def read_options(config: pytest.Config) -> Options:
         replay_meters=values["replay-meters"],
         compare=values["compare"],
         compare_fail=tuple(values["compare-fail"]),
+        aa=values["aa"],
         strict=values["strict"],
         everything=values["all"],
     )
-
-
-def corpora_from_environment() -> tuple[str, ...]:
-    """Return where LEANNER_CORPORA says that corpora lie; nowhere if it is not set."""
-    return tuple(part for part in os.environ.get("LEANNER_CORPORA", "").split(os.pathsep) if part)
 
 
 def _value(config: pytest.Config, name: str, kind: Any, default: Any) -> Any:  # noqa: ANN401 - one per option

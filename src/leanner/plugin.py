@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from typing import Final
+from typing import cast
 
 import pytest
 
@@ -74,7 +75,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             marks=[pytest.mark.gpu] if device == "cuda" else [],
         )
         for device in devices
-        for configuration in family(marker.kwargs["family"], everything=options.everything)
+        for configuration in family(marker.kwargs["family"], everything=options.everything, control=options.aa)
     ]
     metafunc.parametrize(CASE, parameters, indirect=True)
 
@@ -99,8 +100,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _deselect(config, items, on_gpu)
     elif on_gpu and not config.getoption("collectonly") and (reason := no_gpu()):
         raise pytest.UsageError(f"cases on a GPU are asked for, but {reason}; nothing was measured")
-    # A baseline that comes later would be measured twice.
-    items.sort(key=lambda item: _is_case(item) and not _is_baseline(item))
+    # A baseline that comes later would be measured twice; the control is close to it in time.
+    items.sort(key=_rank)
     report = config.stash[JSON_REPORT]
     # A family that nobody asked for is not missing.
     report.families &= {_family(item) for item in items if _is_case(item)}
@@ -182,10 +183,18 @@ def _is_case(item: pytest.Item) -> bool:
     return item.get_closest_marker(MARKER) is not None
 
 
-def _is_baseline(item: pytest.Item) -> bool:
-    return _family(item) == "baseline"
-
-
 def _family(item: pytest.Item) -> str | None:
     marker = item.get_closest_marker(MARKER)
     return None if marker is None else marker.kwargs.get("family")
+
+
+def _rank(item: pytest.Item) -> int:
+    """Return 0 for baselines and what is no case, 1 for the control, 2 for other cases."""
+    from leanner.configurations import BASELINE  # noqa: PLC0415 - only where there are cases
+    from leanner.configurations import CONTROL  # noqa: PLC0415
+
+    if not _is_case(item) or not _has_configuration(item):
+        return 0
+    assert isinstance(item, pytest.Function)
+    name, _ = cast("tuple[str, str]", item.callspec.params[CASE])
+    return {BASELINE: 0, CONTROL: 1}.get(name, 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import Final
 from rich.console import Console
 
 from leanner.arguments import not_negative
-from leanner.corpora.load import VARIABLE
+from leanner.corpora.environment import corpora_from_environment
 
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def _write(args: argparse.Namespace, runs: list[Run], errors: Console) -> list[P
     from leanner.report.paper.rows import as_csv  # noqa: PLC0415
     from leanner.runs.run import with_corpus  # noqa: PLC0415
 
-    environment = [place for place in os.environ.get(VARIABLE, "").split(os.pathsep) if place]
+    environment = corpora_from_environment()
     ordered = sorted(runs, key=when)
     if args.format in ("html", "svg"):
         ordered[-1] = with_corpus(ordered[-1], args.corpora, environment)

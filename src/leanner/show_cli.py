@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     # jsonschema takes a while, which other sub-commands need not wait for
     from leanner.check.report import UnreadableError  # noqa: PLC0415
     from leanner.check.report import read_report  # noqa: PLC0415
-    from leanner.configurations import CONFIGURATIONS  # noqa: PLC0415
+    from leanner.configurations import known  # noqa: PLC0415
     from leanner.report.answer import answer  # noqa: PLC0415
     from leanner.report.table import WIDE  # noqa: PLC0415
     from leanner.report.table import render  # noqa: PLC0415
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     if report is None:
         return 1
     # Another version of leanner may have had other cases.
-    order = {configuration.name: number for number, configuration in enumerate(CONFIGURATIONS)}
+    order = {configuration.name: number for number, configuration in enumerate(known())}
     records = sorted(report.cases.values(), key=lambda case: (case.device, order.get(case.configuration, len(order))))
     console = Console()
     console = console if console.is_terminal else Console(width=WIDE)

@@ -163,10 +163,12 @@ class Run:
         return self.path
 
     def _chosen(self) -> list[Configuration]:
+        wanted = {configurations.CONTROL} if self.asked.get("aa") else set()
         return [
             c
-            for c in configurations.CONFIGURATIONS
-            if (c.name in self.only if self.only else c.default) and not (self.untimed_baseline and c.name == "fp32")
+            for c in configurations.known()
+            if (c.name in self.only if self.only else c.default or c.name in wanted)
+            and not (self.untimed_baseline and c.name == "fp32")
         ]
 
     def _measure(self, session: Session, machine: MadeUpMachine) -> dict[str, dict[str, Any]]:

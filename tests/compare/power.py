@@ -19,6 +19,7 @@ from leanner.compare.evidence import of_sessions
 from leanner.compare.holm import holm
 from leanner.compare.outcome import ALPHA
 from leanner.compare.spread import spread
+from leanner.measure.statistics import hodges_lehmann
 
 
 if TYPE_CHECKING:
@@ -33,8 +34,16 @@ ROUND_SPREAD: Final = 0.02
 SESSION_SPREAD: Final = 0.01
 THRESHOLD_PCT: Final = 5.0
 
+#: Sessions of the baseline, and stored ones.
+SESSIONS: Final = ((1, 5), (1, 20), (5, 5), (10, 10), (20, 20))
 EFFECTS_PCT: Final = (2, 4, 5, 6, 7, 8, 10, 12)
+EFFECTS: Final = (0.0, *(pct / 100.0 for pct in EFFECTS_PCT))
 ROUNDS: Final = (10, 20, 50)
+#: Of the tables, by whether the cases of a session share its offset.
+TITLES: Final = {
+    False: "**Each case of a session is off by itself**, percent of tables:",
+    True: "**All cases of a session are off alike**, percent of tables:",
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ def simulate(world: World, effects: Sequence[float] = (0.0,), trials: int = TRIA
             values = np.mean(offsets + noise, axis=-1)
         else:
             rounds = offsets + noise
-            values = np.median(rounds, axis=-1)
+            values = _located(rounds)
         between.append(spread(values[..., :-1], [0] * world.stored))
         change[..., number] = values[..., -1] - values[..., baseline].mean(axis=-1)
         p[..., number] = _across(change[..., number], between[-1].variance, between[-1].freedom, world)
@@ -111,6 +120,11 @@ def simulate(world: World, effects: Sequence[float] = (0.0,), trials: int = TRIA
     return Tables(np.array(worse))
 
 
+def _located(rounds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what stands for each session, table by table: all pairs of rounds of all of them take much memory."""
+    return np.array([hodges_lehmann(table) for table in rounds])
+
+
 def _across(
     change: NDArray[np.float64], variance: NDArray[np.float64], freedom: NDArray[np.float64], world: World
 ) -> NDArray[np.float64]:
@@ -121,19 +135,18 @@ def _across(
 def main() -> None:
     """Print the tables of docs/comparing.md."""
     say = sys.stdout.write
-    effects = [0.0, *(pct / 100.0 for pct in EFFECTS_PCT)]
     for shared in (False, True):
-        whose = "shared by its cases" if shared else "of each case"
-        say(f"\noffsets of a session are {whose}; percent of {TRIALS} tables\n")
+        say(f"{TITLES[shared]}\n\n")
         names = " | ".join(f"+{pct} %" for pct in EFFECTS_PCT)
         say(f"| baseline | stored | rounds | any false alarm | {names} |\n")
         say("|" + " ---: |" * (4 + len(EFFECTS_PCT)) + "\n")
-        for baseline, stored in ((1, 5), (1, 20), (5, 5), (10, 10), (20, 20)):
+        for baseline, stored in SESSIONS:
             for rounds in ROUNDS:
-                tables = simulate(World(rounds, baseline, stored, shared), effects)
+                tables = simulate(World(rounds, baseline, stored, shared), EFFECTS)
                 shares = " | ".join(f"{100.0 * share:.1f}" for share in tables.found[1:])
                 say(f"| {baseline} | {stored} | {rounds} | {100.0 * tables.alarms[0]:.2f} | {shares} |\n")
                 sys.stdout.flush()
+        say("\n")
 
 
 if __name__ == "__main__":

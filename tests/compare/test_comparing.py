@@ -72,6 +72,22 @@ def outcomes(content: dict[str, Any], outcome: str) -> set[tuple[str, str]]:
     return {(c["configuration"], c["metric"]) for c in content["changes"] if c["outcome"] == outcome}
 
 
+def test_spans_that_are_not_those_that_the_report_names_are_not_compared(
+    made: Made, base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = made.run("exchanged", 3, forgets={"int8": 24})
+    files = path.with_suffix(".files")
+    (stored,), (other,) = (list(files.glob(f"{name}.*.predictions.*")) for name in ("int8", "bf16"))
+    shutil.copyfile(other, stored)
+    code, content = compared(capsys, base, path)
+
+    assert code == 0
+    (change,) = [c for c in content["changes"] if (c["configuration"], c["metric"]) == ("int8", "f1")]
+    assert (change["outcome"], change["p"]) == ("inconclusive", None)
+    assert "the spans of both runs could not be scored again: " in change["note"]
+    assert "expected the sha256" in change["note"]
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_what_is_unchanged_is_not_worse(made: Made, base: Path, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
     code, content = compared(capsys, base, made.run(f"unchanged-{seed}", 1000 + seed))

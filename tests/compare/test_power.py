@@ -5,6 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench import REPOSITORY
+from compare.power import EFFECTS
+from compare.power import ROUNDS
+from compare.power import SESSIONS
+from compare.power import TITLES
+from compare.power import TRIALS
 from compare.power import World
 from compare.power import simulate
 from leanner.compare.evidence import of_rounds
@@ -21,6 +27,43 @@ def test_false_alarms_in_one_table_of_a_hundred_at_most_and_ten_percent_found(us
 
     assert tables.alarms[0] <= 0.01
     assert tables.found[1] >= 0.95
+
+
+def documented() -> dict[World, list[float]]:
+    """Return the shares of false alarms and of changes found that docs/comparing.md states, by setting."""
+    text = (REPOSITORY / "docs" / "comparing.md").read_text(encoding="utf-8")
+    shown = text.partition("<!-- power:begin -->\n")[2].partition("<!-- power:end -->")[0]
+    found, shared = {}, None
+    for line in shown.splitlines():
+        shared = next((each for each, title in TITLES.items() if title == line), shared)
+        cells = line.strip("| ").split(" | ")
+        if cells[0].isdigit():
+            assert shared is not None
+            baseline, stored, rounds = map(int, cells[:3])
+            world = World(rounds, baseline, stored, shared)
+            found[world] = [float(cell) / 100.0 for cell in cells[3:]]
+    return found
+
+
+WORLDS = [World(rounds, *sessions, shared) for shared in TITLES for sessions in SESSIONS for rounds in ROUNDS]
+
+
+def test_the_documentation_has_the_settings_of_the_script() -> None:
+    assert list(documented()) == WORLDS
+    assert {len(shares) for shares in documented().values()} == {len(EFFECTS)}
+
+
+@pytest.mark.parametrize("world", [each for each in WORLDS if each.rounds == 10], ids=str)
+def test_the_documentation_has_the_numbers_of_the_simulation(world: World) -> None:
+    trials = 250
+    tables = simulate(world, EFFECTS, trials, seed=7)
+    found = np.array([tables.alarms[0], *tables.found[1:]])
+
+    stated = np.array(documented()[world])
+    both = (trials * found + TRIALS * stated) / (trials + TRIALS)
+    error = np.sqrt(both * (1.0 - both) * (1.0 / trials + 1.0 / TRIALS))
+    # four and a half standard errors, and what the digits leave
+    assert np.all(np.abs(found - stated) <= 4.5 * error + 0.0005)
 
 
 def test_rounds_alone_would_alarm(usual: World) -> None:

@@ -12,6 +12,8 @@ import pytest
 from compare.runs import Made
 from leanner.cli import main
 from leanner.compare.history import line
+from leanner.compare.reading import Reader
+from leanner.compare.sides import Sides
 from leanner.compare.store import Store
 
 
@@ -28,6 +30,12 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def against_baseline(path: Path) -> int:
     return main(["compare", "baseline", str(path), "--unchecked"])
+
+
+def git(*given: str) -> str:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b.example")
+    done = subprocess.run(["git", *identity, *given], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def entries() -> list[dict[str, object]]:
@@ -116,11 +124,6 @@ def test_its_files_are_kept_with_a_run(made: Made) -> None:
 
 
 def test_revisions_stand_for_the_runs_of_a_commit(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
-    def git(*given: str) -> str:
-        identity = ("-c", "user.name=a", "-c", "user.email=a@b.example")
-        done = subprocess.run(["git", *identity, *given], capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
     git("init", "-q")
     git("commit", "-q", "--allow-empty", "-m", "first")
     commit = git("rev-parse", "HEAD")
@@ -135,6 +138,50 @@ def test_revisions_stand_for_the_runs_of_a_commit(made: Made, capsys: pytest.Cap
     git("commit", "-q", "--allow-empty", "-m", "second")
     assert main(given) == 2
     assert "expected a saved run of HEAD" in capsys.readouterr().err
+
+
+def test_of_a_new_revision_on_two_machines_the_runs_that_base_can_be_held_against_are_taken(
+    made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "first")
+    ours: dict[str, object] = {"commit": git("rev-parse", "HEAD"), "dirty": False}
+    # of this commit two runs here, then one elsewhere
+    for seed, more in ((1, {}), (2, {}), (3, {"cpu": "another"})):
+        path = made.run(f"two-{seed}", seed, environment={**ours, **more})
+        assert main(["accept", str(path), "--reason", "tried", "--unchecked"]) == 0
+    here = made.run("base-here", 4)
+    there = made.run("base-there", 5, environment={"cpu": "another"})
+    nowhere = made.run("base-nowhere", 6, environment={"cpu": "a third"})
+    for base, number in ((here, 2), (there, 1)):
+        capsys.readouterr()
+        assert main(["compare", str(base), "HEAD", "--unchecked", "--format=json"]) == 0
+        content = json.loads(capsys.readouterr().out)
+        assert len(content["after"]) == number
+        said = (
+            f"HEAD: of its 3 stored runs, {number} on the machine and under the conditions of {content['after'][-1]} "
+        )
+        assert any(mark.startswith(said) for mark in content["marks"])
+
+    assert main(["compare", str(nowhere), "HEAD", "--unchecked"]) == 2
+    assert 'found CPU: "a third" and "another"' in capsys.readouterr().err
+    # which of the two is to be accepted, nobody can guess
+    assert main(["accept", "HEAD", "--reason", "tried"]) == 2
+    assert "expected one run of HEAD" in capsys.readouterr().err
+
+
+def test_of_a_new_revision_on_two_machines_those_with_a_baseline_are_taken(made: Made) -> None:
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "first")
+    assert against_baseline(made.run("accepted", 1)) == 0
+    ours: dict[str, object] = {"commit": git("rev-parse", "HEAD"), "dirty": False}
+    store = Store(Path(".leanner"))
+    for seed, more in ((2, {}), (3, {"cpu": "another"})):
+        store.add(Reader().read(made.run(f"kept-{seed}", seed, environment={**ours, **more})), None, "worse")
+    sides = Sides(store, Reader())
+
+    (chosen,) = sides.alike("HEAD", "baseline")
+    assert chosen.report.path.name == "kept-2.json"
 
 
 def test_runs_that_pytest_benchmark_saved(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -204,6 +204,7 @@ def options(**changes: Any) -> Options:  # noqa: ANN401 - any field
         "round_sentences": 0,
         "seconds": 0.0,
         "precision_pct": 2.0,
+        "slo_ms": None,
         "idle_s": 0.0,
         "interleave": False,
         "isolate": False,
@@ -214,6 +215,7 @@ def options(**changes: Any) -> Options:  # noqa: ANN401 - any field
         "replay_meters": None,
         "compare": None,
         "compare_fail": (),
+        "aa": False,
         "strict": False,
         "everything": False,
     }

@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from leanner.measure.statistics import half_width_pct
+from leanner.measure.statistics import hodges_lehmann
 from leanner.measure.statistics import latency
 from leanner.measure.statistics import median_interval
 from leanner.measure.statistics import speedup
@@ -31,6 +32,25 @@ def test_latencies_are_ones_that_occurred_in_order(milliseconds: list[float]) ->
     for share, value in ((0.5, result.p50), (0.95, result.p95), (0.99, result.p99)):
         ordered = sorted(milliseconds)
         assert value == ordered[int(np.ceil(share * (len(ordered) - 1)))]
+
+
+@given(SECONDS)
+def test_the_location_is_that_of_a_plain_loop(seconds: list[float]) -> None:
+    means = [(one + other) / 2.0 for index, one in enumerate(seconds) for other in seconds[index:]]
+
+    assert hodges_lehmann(np.array(seconds)) == pytest.approx(np.median(means))
+
+
+def test_the_location_scatters_less_than_the_median_and_no_stray_round_moves_it_far() -> None:
+    rounds = np.random.default_rng(5).normal(0.0, 1.0, (4000, 10))
+    located = hodges_lehmann(rounds)
+
+    assert located.shape == (4000,)
+    # the standard error of a mean is 0.316
+    assert np.std(located) == pytest.approx(0.316, rel=0.06)
+    assert np.std(np.median(rounds, axis=-1)) > 1.1 * np.std(located)
+    rounds[:, :2] = 1e6
+    assert np.all(hodges_lehmann(rounds) < 3.0)
 
 
 @settings(max_examples=50)

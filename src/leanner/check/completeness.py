@@ -52,7 +52,8 @@ def _missing_of_a_whole_run(report: Report) -> Iterator[Problem]:
     present = {(record.configuration, record.device) for record in report.cases.values()}
     for device in sorted({asked, *(device for _, device in present)}):
         for family in selection.families:
-            for configuration in configurations.family(family, everything=options["everything"]):
+            everything, control = options["everything"], bool(options.get("aa"))
+            for configuration in configurations.family(family, everything=everything, control=control):
                 if (configuration.name, device) not in present:
                     text = (
                         f"expected {configuration.name} on {device}, which the table of configurations has and "

@@ -59,7 +59,7 @@ def _where(environment: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[
 def _how(record: CaseRecord, options: Mapping[str, Any]) -> Iterator[Problem]:
     if record.memory is not None:
         yield from compare("memory.isolated", options["isolate"], record.memory.isolated, "the run's option")
-    table = {configuration.name: configuration for configuration in configurations.CONFIGURATIONS}
+    table = {configuration.name: configuration for configuration in configurations.known()}
     if (configuration := table.get(record.configuration)) is not None:
         given = [runtime for step in configuration.passes if (runtime := getattr(step, "runtime", None)) is not None]
         expected = given[-1] if given else library_of(options["tagger"])

@@ -12,7 +12,7 @@ from typing import Any
 
 from leanner.check.rounds import is_a_warmup
 from leanner.check.rounds import warmup_of
-from leanner.configurations import BASELINE
+from leanner.configurations import is_interleaved
 from leanner.measure import floor
 from leanner.measure.parts import INTERLEAVED
 from leanner.measure.parts import notes_on_rounds
@@ -42,7 +42,7 @@ def _expected(record: CaseRecord, options: Mapping[str, Any]) -> Iterator[tuple[
     if record.time is not None:
         for note in notes_on_rounds(record.time.rounds_s, options["precision_pct"]):
             yield note, "from time.rounds_s"
-    if options["interleave"] and record.configuration != BASELINE:
+    if is_interleaved(record.configuration, interleave=options["interleave"]):
         yield INTERLEAVED, "the run's option"
     if record.memory is not None:
         behind = floor.Held(record.memory.left_behind_host_mb, record.memory.left_behind_vram_mb)

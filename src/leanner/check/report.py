@@ -53,6 +53,11 @@ class Report:
         """The cases with a result."""
         return {nodeid: record for nodeid, record in self.cases.items() if record.f1 is not None}
 
+    @property
+    def corpora(self) -> frozenset[str]:
+        """Digests of the corpora that the cases with a result are of: one, if nobody edited the report."""
+        return frozenset(record.corpus.sha256 for record in self.measured.values() if record.corpus is not None)
+
     def baseline(self, device: str) -> CaseRecord | None:
         """Return what the cases on ``device`` are held against, if it is among them."""
         records = self.measured.values()

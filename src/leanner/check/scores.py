@@ -134,7 +134,7 @@ def _belonging(predictions: Predictions, record: CaseRecord) -> Iterator[Problem
 
 def _promised(record: CaseRecord) -> float | None:
     """Return the bound that the table promises; ``None`` if none, or if it does not know the case."""
-    table = {configuration.name: configuration for configuration in configurations.CONFIGURATIONS}
+    table = {configuration.name: configuration for configuration in configurations.known()}
     configuration = table.get(record.configuration)
     if configuration is None or configuration.bound is None or record.corpus is None:
         return None

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from leanner.types import Document
 
 
+class OtherCorpusError(ValueError):
+    """A corpus is not the one that a report is of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """Documents in memory, and what a record says of them; ``left_out`` counts those that were bad."""
@@ -70,6 +74,20 @@ def load_text(options: Mapping[str, Any], corpora: Sequence[str], environment: S
     )
     timed = timed_part(documents, options["round_sentences"], options["seed"])
     return Text(documents, info, timed, len(statistics.errors))
+
+
+def load_own_text(report: Report, corpora: Sequence[str], environment: Sequence[str]) -> Text:
+    """Read the corpus of a report, see ``load_text``.
+
+    Raises:
+        OtherCorpusError: It is another one.
+        CorpusError: See ``load_text``; likewise an OSError and a ValueError.
+    """
+    loaded = load_text(report.options, corpora, environment)
+    if report.corpora != {loaded.info.sha256}:
+        found = f"{loaded.info.name}, sha256 {loaded.info.sha256[:8]}…"
+        raise OtherCorpusError(f"expected the corpus of the run, found another ({found})")
+    return loaded
 
 
 def problems(report: Report, text: Text) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from pytest_benchmark.stats import Stats
 
 from leanner.check.compare import compare
 from leanner.configurations import BASELINE
+from leanner.configurations import is_interleaved
 from leanner.measure.statistics import by_window
 from leanner.measure.statistics import half_width_pct
 from leanner.measure.statistics import median_interval
@@ -90,7 +91,7 @@ def _benchmark(benchmark: Mapping[str, Any], record: CaseRecord, *, is_other_ver
 
 def _speedup(record: CaseRecord, report: Report) -> Iterator[Problem]:
     rounds_s = () if record.time is None else record.time.rounds_s
-    is_paired = bool(report.options.get("interleave")) and record.configuration != BASELINE
+    is_paired = is_interleaved(record.configuration, interleave=bool(report.options.get("interleave")))
     baseline = report.baseline(record.device)
     before_s = () if baseline is None or baseline.time is None else baseline.time.rounds_s
     if not rounds_s or not (is_paired or before_s):

@@ -31,6 +31,7 @@ from leanner.compare.outcome import decide
 from leanner.compare.outcome import outlook
 from leanner.compare.quality import F1Changes
 from leanner.compare.spread import spread
+from leanner.configurations import CONTROL
 
 
 if TYPE_CHECKING:
@@ -69,9 +70,11 @@ def compare(
     said = [*marks, *_conditions(before, after, across_machines=across_machines)]
     across = any(differences(old.report, new.report) for old in before for new in after)
     cases, pairs = _pairs(before, after)
-    between = {} if across else _between(stored, after, pairs)
+    # what is said of other cases does not depend on whether the control was measured
+    between = {} if across else _between(stored, after, [key for key in pairs if key[0] != CONTROL])
     found = list(_evidence(pairs, between, F1Changes(documents)))
-    thresholds = [gates.of(key[0], metric) for key, metric, _, _ in found]
+    # the control measures the gates and is not gated
+    thresholds = [None if key[0] == CONTROL else gates.of(key[0], metric) for key, metric, _, _ in found]
     p = np.array(
         [
             np.nan if evidence is None or evidence.p is None or threshold is None else evidence.p
@@ -123,7 +126,7 @@ def _pairs(before: Sequence[Session], after: Sequence[Session]) -> tuple[list[Ca
         elif new:
             reason = no_baseline(old[-1][1]) if old else None
             cases.append(Case(*key, Outcome.NEW, reason or "the baseline has no such case"))
-        elif any(has_result(record) for _, record in old):
+        elif key[0] != CONTROL and any(has_result(record) for _, record in old):
             cases.append(Case(*key, Outcome.REMOVED, _why_gone(key, after)))
     return cases, pairs
 
@@ -185,7 +188,7 @@ def _no_cost(metric: Metric, before: Sequence[CaseRecord], after: Sequence[CaseR
 
 
 def _between(
-    stored: Sequence[Stored], after: Sequence[Session], pairs: Mapping[Key, _Pair]
+    stored: Sequence[Stored], after: Sequence[Session], keys: Sequence[Key]
 ) -> dict[tuple[Key, str], CaseSpread]:
     """Return the spread between sessions of each case and metric that was stored often enough to have one."""
     alike = [
@@ -194,7 +197,7 @@ def _between(
         if not any(each.session.is_of(session) for session in after)
         and not differences(each.session.report, after[-1].report)
     ]
-    keys, found = list(pairs), {}
+    found = {}
     if not alike or not keys:
         return {}
     cases = [each.session.cases for each in alike]
@@ -214,8 +217,8 @@ def _between(
 def _log(metric: Metric, record: CaseRecord | None) -> float:
     if record is None or no_baseline(record) is not None:
         return np.nan
-    value = metric.value(record)
-    return float(np.log(value)) if value is not None and value > 0.0 else np.nan
+    value = metric.logarithm(record)
+    return np.nan if value is None else value
 
 
 def _change(found: _Found, threshold: Threshold | None, adjusted: float | None, tests: int) -> Change:

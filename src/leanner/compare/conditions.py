@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+from leanner.report.machine import MACHINE
 from leanner.report.parse import shown
 from leanner.report.record import Verdict
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from leanner.report.record import CaseRecord
 
 
-#: What makes the machine, as the environment of a record names it. Another driver is another machine.
-MACHINE: Final = {"CPU": "cpu", "ISA": "isa", "GPU": "gpu", "driver": "driver", "threads": "threads"}
 #: Options that decide what a round does, and what is held beside it.
 _OPTIONS: Final = ("round_sentences", "batch_size", "seed", "isolate", "interleave")
 #: Libraries that may be the very change that is looked at: said, not refused.

@@ -122,7 +122,12 @@ def of_rounds(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArra
 
 
 def of_costs(
-    metric: Metric, before: Sequence[CaseRecord], after: Sequence[CaseRecord], between: CaseSpread | None
+    metric: Metric,
+    before: Sequence[CaseRecord],
+    after: Sequence[CaseRecord],
+    between: CaseSpread | None,
+    *,
+    interval: bool = True,
 ) -> Evidence:
     """Return the evidence for a change of a cost.
 
@@ -135,6 +140,7 @@ def of_costs(
         before: Sessions of the baseline; all have the metric.
         after: Sessions to compare with them; likewise.
         between: Spread of the case between sessions; ``None`` where none is stored.
+        interval: Whether the interval of rounds is computed, which takes most of the time.
     """
     values = [[_value(metric, record) for record in side] for side in (before, after)]
     if metric.kind is Kind.EXACT:
@@ -142,7 +148,9 @@ def of_costs(
         return _exact(values[0][0], values[1][-1])
     if min(map(min, values)) <= 0.0:
         return _without_ratio(metric, values[0][-1], values[1][-1])
-    means = [float(np.mean(np.log(side))) for side in values]
+    known = between is not None and between.is_known
+    logarithm = metric.logarithm if known else lambda record: math.log(_value(metric, record))
+    means = [float(np.mean([logarithm(record) for record in side])) for side in (before, after)]
     start, change = math.exp(means[0]), means[1] - means[0]
     low, high, p, reason = _WITHIN[metric.kind](before, after, change)
     units, number, basis = ("rounds", _rounds(before, after), Basis.WITHIN)
@@ -154,7 +162,7 @@ def of_costs(
             p = max(p, float(across))
         low, high = change - float(half), change + float(half)
         units, number, basis = "sessions", 2.0 / (1.0 / len(before) + 1.0 / len(after)), Basis.SESSIONS
-    elif metric.kind is Kind.ROUNDS:
+    elif interval and metric.kind is Kind.ROUNDS:
         low, high = _ratio(before, after)
     return Evidence(
         before=start,

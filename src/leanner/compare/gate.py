@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Final
 
 from leanner.compare.comparing import compare
+from leanner.compare.control import control
 from leanner.compare.outcome import Outcome
 from leanner.compare.sides import BASELINE
 from leanner.compare.store import digest_of
 from leanner.compare.store import latest_level
+from leanner.configurations import CONTROL
 
 
 if TYPE_CHECKING:
     from leanner.check.report import Report
     from leanner.compare.comparison import Comparison
+    from leanner.compare.comparison import Session
+    from leanner.compare.control import Control
     from leanner.compare.sides import Sides
     from leanner.compare.store import Entry
     from leanner.compare.thresholds import Gates
@@ -32,11 +38,13 @@ class Result:
         comparison: ``None`` where there was no baseline.
         stored: The entry of the new run; ``None`` if it was not to be stored.
         advice: What to do next, in a sentence; empty if nothing is to be done.
+        control: The A/A control of the new run; ``None`` if it has none.
     """
 
     comparison: Comparison | None
     stored: Entry | None
     advice: str
+    control: Control | None = None
 
     @property
     def exit_code(self) -> int:
@@ -54,7 +62,24 @@ def judge(sides: Sides, base: str, new: str, gates: Gates, *, across_machines: b
         CannotCompareError: They cannot be compared, or one of them is not there.
         OSError: A run cannot be stored.
     """
-    after = sides.several(new, None)
+    after = sides.alike(new, base)
+    found = _judge(sides, base, new, after, gates, across_machines=across_machines)
+    return replace(found, control=look(sides, after[-1].report, gates))
+
+
+def look(sides: Sides, report: Report, gates: Gates) -> Control | None:
+    """Return the A/A control of a run, beside those of the store; ``None`` if it has none.
+
+    Raises:
+        CannotCompareError: A stored run is broken.
+    """
+    stored = sides.all_like(report) if any(case.configuration == CONTROL for case in report.cases.values()) else []
+    return control(report, stored, gates, lambda: sides.reader.documents(report))
+
+
+def _judge(
+    sides: Sides, base: str, new: str, after: Sequence[Session], gates: Gates, *, across_machines: bool
+) -> Result:
     report = after[-1].report
     before = sides.several(base, report)
     if base == BASELINE and not before:

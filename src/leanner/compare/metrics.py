@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +12,9 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
+import numpy as np
+
+from leanner.measure.statistics import hodges_lehmann
 from leanner.types import Label
 
 
@@ -52,6 +57,18 @@ class Metric:
     def is_cost(self) -> bool:
         """Whether more of it is worse."""
         return self.kind is not Kind.F1
+
+    def logarithm(self, record: CaseRecord) -> float | None:
+        """Return the logarithm of the number by which sessions are compared; ``None`` if it has none.
+
+        Of rounds it is their Hodges-Lehmann location, which scatters less than the median that the record states.
+        """
+        value = self.value(record)
+        if value is None or value <= 0.0:
+            return None
+        if self.kind is Kind.ROUNDS and record.time is not None and record.time.rounds_s:
+            return float(hodges_lehmann(np.log(record.time.rounds_s)))
+        return math.log(value)
 
     def why_unknown(self, record: CaseRecord) -> str:
         """Return why the record has no value."""

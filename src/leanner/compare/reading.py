@@ -20,6 +20,7 @@ from leanner.check import times
 from leanner.check.report import UnreadableError
 from leanner.check.report import read_report
 from leanner.compare.comparison import CannotCompareError
+from leanner.corpora.environment import VARIABLE
 from leanner.report.stored import damaged
 
 
@@ -51,7 +52,7 @@ class Reader:
     corpora: Sequence[str] = ()
     environment: Sequence[str] = ()
     marks: list[str] = field(default_factory=list)
-    _texts: dict[str, Text] = field(default_factory=dict)
+    _texts: dict[frozenset[str], Text] = field(default_factory=dict)
 
     def read(self, path: Path) -> Report:
         """Return the report at ``path``, if it is as its schema says.
@@ -85,7 +86,8 @@ class Reader:
         try:
             loaded = self._text(report)
         except (OSError, ValueError) as error:  # a CorpusError is a ValueError
-            self.marks.append(f"{report.path}: F1 is unchecked: {error}")
+            advice = f"pass the corpus of the run as --corpora, or in {VARIABLE}"
+            self.marks.append(f"{report.path}: F1 is unchecked: {error}; {advice}")
         for nodeid, record in report.cases.items():
             found = [*damaged(report.path, record.files), *joules.problems(report, record, loaded)]
             problems += [problem.under(nodeid) for problem in found]
@@ -111,16 +113,9 @@ class Reader:
         return self._text(report).documents
 
     def _text(self, report: Report) -> Text:
-        (sha256,) = {record.corpus.sha256 for record in report.measured.values() if record.corpus is not None}
-        if sha256 not in self._texts:
-            loaded = text.load_text(report.options, self.corpora, self.environment)
-            if loaded.info.sha256 != sha256:
-                raise ValueError(
-                    f"expected the corpus with the sha256 {sha256}, found another with {loaded.info.sha256}; "
-                    "pass it as --corpora, or in LEANNER_CORPORA"
-                )
-            self._texts[sha256] = loaded
-        return self._texts[sha256]
+        if report.corpora not in self._texts:
+            self._texts[report.corpora] = text.load_own_text(report, self.corpora, self.environment)
+        return self._texts[report.corpora]
 
 
 def _listed(problems: Sequence[Problem]) -> str:

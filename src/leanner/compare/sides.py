@@ -102,10 +102,44 @@ class Sides:
                 return [self._saved(saved[0])]
         return self._of_revision(name, entries, other)
 
+    def alike(self, name: str, base: str) -> list[Session]:
+        """Return the sessions that NEW stands for, all of one machine and under one set of conditions, the latest last.
+
+        A revision may have runs of several. Those that can be held against BASE are taken, else those of the latest,
+        and the reader's marks say so.
+
+        Args:
+            name: NEW, as in ``several``.
+            base: BASE, likewise.
+
+        Raises:
+            CannotCompareError: There is none.
+        """
+        found = self.several(name, None)
+        if not any(differences(each.report, found[-1].report) for each in found):
+            return found
+        like = next((each for each in reversed(found) if self._has(base, each.report)), found[-1])
+        chosen = [each for each in found if not differences(each.report, like.report)]
+        self.reader.marks.append(
+            f"{name}: of its {len(found)} stored runs, {len(chosen)} on the machine and under the conditions of "
+            f"{like.name} are compared"
+        )
+        return chosen
+
+    def _has(self, base: str, report: Report) -> bool:
+        """Whether BASE has a run that ``report`` can be held against."""
+        if base == BASELINE:
+            return bool(self.store.baseline(report))
+        return any(not differences(each.report, report) for each in self.several(base, None))
+
     def stored(self, report: Report) -> list[Stored]:
         """Return the latest sessions on the machine of ``report`` that are of an accepted level, oldest first."""
         entries = [entry for entry in self.store.like(report) if entry.level is not None][-SESSIONS:]
         return [Stored(self._session(entry), entry.level) for entry in entries if entry.level is not None]
+
+    def all_like(self, report: Report) -> list[Session]:
+        """Return the latest sessions on the machine of ``report``, accepted or not, oldest first."""
+        return [self._session(entry) for entry in self.store.like(report)[-SESSIONS:]]
 
     def _session(self, entry: Entry) -> Session:
         if entry.id not in self._kept:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from leanner.compare.evidence import Evidence
 
 
-_STYLES: Final = {
+STYLES: Final = {
     Outcome.WORSE: "bold red",
     Outcome.REMOVED: "bold red",
     Outcome.BETTER: "green",
@@ -32,8 +32,8 @@ _STYLES: Final = {
     Outcome.NOT_GATED: "dim",
 }
 #: In the order in which a reader wants them.
-_ORDER: Final = tuple(_STYLES)
-_HEADINGS: Final = ("outcome", "configuration", "metric", "baseline", "new", "change [95 %]", "p (Holm)", "gate", "by")
+_ORDER: Final = tuple(STYLES)
+HEADINGS: Final = ("outcome", "configuration", "metric", "baseline", "new", "change [95 %]", "p (Holm)", "gate", "by")
 #: What Markdown folds up: a summary shows what there is to do.
 _FOLDED: Final = (Outcome.INCONCLUSIVE, Outcome.SAME, Outcome.NOT_GATED)
 #: Names of sessions that a headline lists.
@@ -56,18 +56,18 @@ def table(comparison: Comparison, *, everything: bool = False) -> RenderableType
         everything: Whether metrics that are not gated are shown.
     """
     grid = Table(title="leanner compare", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in _HEADINGS:
+    for heading in HEADINGS:
         left = heading in ("outcome", "configuration", "metric", "gate", "by")
         grid.add_column(heading, justify="left" if left else "right", no_wrap=True)
     notes: list[str] = []
     for each in _sorted(comparison, everything=everything):
-        cells = _cells(each)
+        cells = cells_of(each)
         if each.note:
             if each.note not in notes:
                 notes.append(each.note)
             cells[0] += f"[{notes.index(each.note) + 1}]"
         # plain text: brackets in a name would be read as markup
-        grid.add_row(Text(cells[0], style=_STYLES[each.outcome]), *map(Text, cells[1:]))
+        grid.add_row(Text(cells[0], style=STYLES[each.outcome]), *map(Text, cells[1:]))
     parts: list[RenderableType] = [grid]
     parts += [Text(f"[{number}] {note}", style="dim") for number, note in enumerate(notes, 1)]
     parts += [Text(mark, style="yellow") for mark in comparison.marks]
@@ -79,10 +79,10 @@ def markdown(comparison: Comparison) -> str:
     rows = _sorted(comparison, everything=True)
     first = [each for each in rows if each.outcome not in _FOLDED]
     sign = "🔴" if comparison.failing else "🟢"
-    lines = [f"### {sign} {_escaped(headline(comparison))}", ""]
+    lines = [f"### {sign} {escaped(headline(comparison))}", ""]
     if first:
         lines += [*_markdown_table(first), ""]
-    lines += [f"- {_escaped(mark)}" for mark in comparison.marks]
+    lines += [f"- {escaped(mark)}" for mark in comparison.marks]
     if comparison.marks:
         lines.append("")
     for outcome in _FOLDED:
@@ -98,11 +98,11 @@ def markdown(comparison: Comparison) -> str:
 
 def _markdown_table(rows: Sequence[Change | Case]) -> list[str]:
     lines = [
-        "| " + " | ".join((*_HEADINGS, "note")) + " |",
+        "| " + " | ".join((*HEADINGS, "note")) + " |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | --- | --- | --- |",
     ]
     for each in rows:
-        cells = [_escaped(cell) for cell in (*_cells(each), each.note)]
+        cells = [escaped(cell) for cell in (*cells_of(each), each.note)]
         if each.outcome.fails:
             cells[0] = f"**{cells[0]}**"
         lines.append("| " + " | ".join(cells) + " |")
@@ -116,10 +116,11 @@ def _sorted(comparison: Comparison, *, everything: bool) -> list[Change | Case]:
     return sorted(rows, key=lambda each: _ORDER.index(each.outcome))
 
 
-def _cells(each: Change | Case) -> list[str]:
+def cells_of(each: Change | Case) -> list[str]:
+    """Return a row of the table: a text for each of ``HEADINGS``."""
     name = each.configuration if each.device == "cpu" else f"{each.configuration} ({each.device})"
     if not isinstance(each, Change):
-        return [str(each.outcome), name, *[""] * (len(_HEADINGS) - 2)]
+        return [str(each.outcome), name, *[""] * (len(HEADINGS) - 2)]
     gate = "" if each.threshold is None else str(each.threshold)
     evidence = each.evidence
     if evidence is None:
@@ -158,7 +159,8 @@ def _names(names: Sequence[str]) -> str:
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} earlier sessions"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return text that Markdown shows as it is, in a cell too."""
     for sign in "\\`*_[]<>|~":
         text = text.replace(sign, f"\\{sign}")
     return text.replace("\n", " ")

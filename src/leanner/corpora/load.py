@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from leanner.corpora.bundled_corpus import bundled_folder
+from leanner.corpora.environment import corpora_from_environment
 from leanner.corpora.formats import read_custom
 from leanner.corpora.merge import MergedCorpus
 from leanner.corpora.merge import Source
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from leanner.corpora.bad import Policy
 
 
-#: Locations where none are named, separated like ``PATH``.
-VARIABLE: Final = "LEANNER_CORPORA"
 BUNDLED: Final = "bundled"
 
 _NAMED: Final = re.compile(r"([A-Za-z][\w.-]*)=(.+)", re.DOTALL)
@@ -53,7 +51,7 @@ def load_corpus(
         CorpusError: There is no corpus at a location.
         ValueError: ``sentences`` is below 1, or the policy unknown.
     """
-    named = [location for location in locations if location] or _from_environment() or [BUNDLED]
+    named = [location for location in locations if location] or corpora_from_environment() or [BUNDLED]
     places = {place: None for location in named for place in _places(location)}
     return MergedCorpus(
         [_source(name, folder) for name, folder in places],
@@ -66,10 +64,6 @@ def load_corpus(
 def bundled() -> MergedCorpus:
     """Return the corpus that comes with leanner."""
     return load_corpus([BUNDLED])
-
-
-def _from_environment() -> list[str]:
-    return [location for location in os.environ.get(VARIABLE, "").split(os.pathsep) if location]
 
 
 def _places(location: str) -> list[tuple[str, Path]]:

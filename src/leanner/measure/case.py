@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
 
-from leanner.configurations import BASELINE
 from leanner.configurations import Configuration
+from leanner.configurations import is_interleaved
 from leanner.measure.floor import Held
 from leanner.measure.floor import held
 from leanner.measure.joules import Metered
@@ -212,7 +212,7 @@ def _measure(
         precision_pct=options.precision_pct,
         least_window_s=conditions.least_window_s,
     )
-    rival = conditions.load() if options.interleave and configuration.name != BASELINE else None
+    rival = conditions.load() if is_interleaved(configuration.name, interleave=options.interleave) else None
     if rival is not None:
         tag_all(rival, timed_documents)
     say(f"{plan.rounds} rounds of about {plan.round_s:.2g} s")

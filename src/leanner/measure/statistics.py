@@ -1,16 +1,21 @@
-"""Medians, percentiles and the interval of a ratio of medians."""
+"""Medians, percentiles, the location of few values, and the interval of a ratio of medians."""
 
 from __future__ import annotations
 
 import math
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from typing import Final
 
 import numpy as np
 
 from leanner.report.costs import Latency
 from leanner.report.costs import Speedup
+
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 #: One in so many medians may lie outside of its interval: 95 % do not.
@@ -51,6 +56,24 @@ def half_width_pct(values: Sequence[float]) -> float | None:
     if interval is None:
         return None
     return 50.0 * (interval[1] - interval[0]) / float(np.median(values))
+
+
+def hodges_lehmann(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median of the means of all pairs of values, each with itself among them.
+
+    Of normal values it needs 1.05 times as many as a mean does for the same error, where a median needs 1.57 times;
+    29 % of them may be anything (Hodges and Lehmann 1963, Estimates of Location Based on Rank Tests, Annals of
+    Mathematical Statistics 34(2)).
+
+    Args:
+        values: *Shape:* ``(…, values)``
+
+    Returns:
+        *Shape:* ``(…)``
+    """
+    one, other = np.triu_indices(values.shape[-1])
+    location: NDArray[np.float64] = np.median((values[..., one] + values[..., other]) / 2.0, axis=-1)
+    return location
 
 
 def speedup(

@@ -118,9 +118,11 @@ class Front:
 def fronts(records: Sequence[CaseRecord]) -> list[Front]:
     """Return a front for each device, of the cases that have a result.
 
-    Points are compared, not intervals: of two cases that noise cannot tell apart, one may dominate the other.
+    Points are compared, not intervals: of two cases that noise cannot tell apart, one may dominate the other. So the
+    baseline's repetition, the second case without a pass that ``--leanner-aa`` adds, is left out.
     """
-    measured = [record for record in records if record.f1 is not None]
+    first = {record.device: record for record in reversed(records) if record.f1 is not None and not record.passes}
+    measured = [r for r in records if r.f1 is not None and (r.passes or r is first[r.device])]
     devices = dict.fromkeys(record.device for record in measured)
     return [_front(device, [record for record in measured if record.device == device]) for device in devices]
 

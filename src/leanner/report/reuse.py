@@ -35,6 +35,7 @@ IMMATERIAL: Final = frozenset(
         "record_meters",
         "compare",
         "compare_fail",
+        "aa",
     },
 )
 

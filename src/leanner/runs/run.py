@@ -12,7 +12,8 @@ from leanner import configurations
 from leanner.check.report import Report
 from leanner.check.report import UnreadableError
 from leanner.check.report import read_report
-from leanner.check.text import load_text
+from leanner.check.text import OtherCorpusError
+from leanner.check.text import load_own_text
 from leanner.configurations import BASELINE
 from leanner.report.predictions import Predictions
 from leanner.report.predictions import read_predictions
@@ -49,7 +50,7 @@ class Run:
     @property
     def records(self) -> list[CaseRecord]:
         """All cases, in the order of the table of configurations; those of another leanner last."""
-        order = {configuration.name: number for number, configuration in enumerate(configurations.CONFIGURATIONS)}
+        order = {configuration.name: number for number, configuration in enumerate(configurations.known())}
         cases = self.report.cases.values()
         return sorted(cases, key=lambda case: (case.device, order.get(case.configuration, len(order))))
 
@@ -119,15 +120,13 @@ def with_corpus(run: Run, corpora: Sequence[str], environment: Sequence[str]) ->
         environment: The locations in LEANNER_CORPORA.
     """
     report = run.report
-    known = {record.corpus.sha256 for record in report.measured.values() if record.corpus is not None}
-    if not known:
+    if not report.corpora:
         return Run(report, None, "no case has a result")
     advice = "pass the corpus of the run as --corpora"
     try:
-        text = load_text(report.options, corpora, environment)
+        text = load_own_text(report, corpora, environment)
+    except OtherCorpusError as error:
+        return Run(report, None, f"{error}; {advice}")
     except (OSError, ValueError) as error:  # a CorpusError is a ValueError
         return Run(report, None, f"the corpus of the run is not to be had: {error}; {advice}")
-    if known != {text.info.sha256}:
-        found = f"expected the corpus of the run, found another ({text.info.name}, sha256 {text.info.sha256[:8]}…)"
-        return Run(report, None, f"{found}; {advice}")
     return Run(report, text.documents)

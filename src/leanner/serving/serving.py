@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
-from leanner.serving.batching import DynamicBatching
-
 
 if TYPE_CHECKING:
+    from leanner.serving.batching import DynamicBatching
     from leanner.serving.server import Server
 
 

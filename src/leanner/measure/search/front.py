@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from leanner.report import pareto
+
 
 if TYPE_CHECKING:
     from leanner.measure.search.trial import Trial
@@ -19,10 +21,7 @@ def dominates(one: Trial, other: Trial, *, clearly: bool = False) -> bool:
         clearly: Whether it must be faster too, its slowest pair of rounds than the fastest one of ``other``: a few
             rounds tell no small differences.
     """
-    ours, theirs = _costs(one), _costs(other)
-    if any(mine > yours for mine, yours in zip(ours, theirs, strict=True)) or ours == theirs:
-        return False
-    return not clearly or one.speedup_low > other.speedup_high
+    return pareto.dominates(_costs(one), _costs(other)) and (not clearly or one.speedup_low > other.speedup_high)
 
 
 def dominated(trials: Sequence[Trial], *, clearly: bool = False) -> dict[str, str]:

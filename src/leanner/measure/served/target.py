@@ -45,11 +45,23 @@ _QUEUE: Final = 100
 
 
 class Target(Protocol):
-    """Attributes: ``start_s``, seconds until it was ready; ``batch_log``; ``server``, for the record."""
+    """What answers.
 
-    start_s: float | None
-    batch_log: Path
+    Attributes:
+        server: For the record.
+    """
+
     server: dict[str, Any]
+
+    @property
+    def start_s(self) -> float | None:
+        """Seconds until it was ready; ``None`` if nothing was started."""
+        ...
+
+    @property
+    def batch_log(self) -> Path:
+        """What it writes of its batches."""
+        ...
 
     def drive(self, scenario: Scenario, indices: Sequence[int], *, limit_s: float) -> Driven:
         """Send the bodies with these numbers as a scenario says; what is not answered in time is given up."""
@@ -141,9 +153,16 @@ class _Here:
     runner: asyncio.Runner
     send: Any
     bodies: Sequence[bytes]
-    batch_log: Path
+    log: Path
     server: dict[str, Any]
-    start_s: float | None = None
+
+    @property
+    def start_s(self) -> float | None:
+        return None
+
+    @property
+    def batch_log(self) -> Path:
+        return self.log
 
     def drive(self, scenario: Scenario, indices: Sequence[int], *, limit_s: float) -> Driven:
         began_ns = time.monotonic_ns()

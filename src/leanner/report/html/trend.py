@@ -20,6 +20,7 @@ from leanner.report.html.figures import layout
 from leanner.report.html.figures import plain
 from leanner.report.html.section import Figure
 from leanner.report.html.section import Section
+from leanner.report.machine import MACHINE
 from leanner.report.numbers import three_digits
 from leanner.report.numbers import with_interval
 from leanner.report.pareto import axes
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 #: Between a commit and its time.
 SEPARATOR: Final = ", "
-
-#: What must be equal for a line from one run to the next to mean anything.
-_ENVIRONMENT: Final = ("cpu", "isa", "gpu", "driver", "threads")
 
 
 def section(runs: Sequence[Run], run: Run) -> Section:
@@ -82,7 +80,7 @@ def _conditions(run: Run) -> dict[str, str]:
     environment: Mapping[str, Any] = records[0].environment if records else {}
     corpora = {record.corpus.sha256[:8] for record in records if record.corpus}
     taggers = {record.tagger.weights_sha256[:8] for record in records if record.tagger}
-    conditions = {name: str(environment.get(name)) for name in _ENVIRONMENT}
+    conditions = {name: str(environment.get(name)) for name in MACHINE.values()}
     return {**conditions, "corpus": ", ".join(sorted(corpora)), "tagger": ", ".join(sorted(taggers))}
 
 
