@@ -24,7 +24,7 @@ typedef uint8_t loose_bytes __attribute__((vector_size(LANES), aligned(1), may_a
 
 INLINE floats load(const float *at) { return *(const loose_floats *)at; }
 INLINE void store(float *at, floats values) { *(loose_floats *)at = values; }
-INLINE floats spread(float x) { return (floats){0} + x; }
+INLINE floats spread(float x) { return x - (floats){0}; }
 INLINE floats either(ints mask, floats a, floats b) { return (floats)(((ints)a & mask) | ((ints)b & ~mask)); }
 INLINE floats larger(floats a, floats b) { return either(a > b, a, b); }
 INLINE floats smaller(floats a, floats b) { return either(a < b, a, b); }
