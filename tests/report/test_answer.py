@@ -110,3 +110,11 @@ def test_nothing_to_compare() -> None:
     assert answer([baseline()]) == alone
     assert answer([baseline(), not_run()]) == alone
     assert answer([record(speedup=None)]) == "nothing to compare: the baseline was not timed among the cases"
+
+
+def test_an_unchanged_tagger_behind_a_server_is_not_the_baseline() -> None:
+    served = record("torchserve-fp32-b16", passes=(), served={}, speedup=None)
+
+    assert answer([served]) == "nothing to compare: the baseline was not timed among the cases"
+    held = record("torchserve-fp32-b16", passes=(), served={}, speedup=Speedup(1.2, 1.1, 1.3, "fp32"))
+    assert answer([baseline(), held]).startswith("torchserve-fp32-b16: 1.2× faster")

@@ -36,9 +36,9 @@ def answer(records: Sequence[CaseRecord]) -> str:
         )
         worst = _worst_label(best, records)
         return f"{_title(best)}: {_gain(best)}, {_cost(best)}{worst}{other}, {_joules(best, records)}"
-    baseline = next((record for record in records if not record.passes), None)
-    measured = [record for record in records if record.speedup is not None and record.passes]
-    if not measured and any(record.passes and record.time is not None for record in records):
+    baseline = next(filter(_is_unchanged, records), None)
+    measured = [record for record in records if record.speedup is not None and not _is_unchanged(record)]
+    if not measured and any(record.time is not None and not _is_unchanged(record) for record in records):
         return "nothing to compare: the baseline was not timed among the cases"
     if not measured:
         return "nothing to compare: no case but the baseline was measured"
@@ -51,7 +51,7 @@ def answer(records: Sequence[CaseRecord]) -> str:
 
 def _worst_label(record: CaseRecord, records: Sequence[CaseRecord]) -> str:
     """Return the label that loses more than a point beyond what all of them lose together; empty if none does."""
-    baseline = next((r for r in records if not r.passes and r.device == record.device), None)
+    baseline = next((r for r in records if _is_unchanged(r) and r.device == record.device), None)
     if baseline is None or not baseline.f1 or not record.f1 or record.f1_drop is None:
         return ""
     losses = {
@@ -63,6 +63,10 @@ def _worst_label(record: CaseRecord, records: Sequence[CaseRecord]) -> str:
     if label is None or losses[label] <= record.f1_drop.points + 1.0:
         return ""
     return f", {_tenths(losses[label])} of {label}"
+
+
+def _is_unchanged(record: CaseRecord) -> bool:
+    return not record.passes and record.served is None
 
 
 def _speedup(record: CaseRecord) -> float:
@@ -106,7 +110,7 @@ def _joules(record: CaseRecord, records: Sequence[CaseRecord]) -> str:
     energy = record.energy
     if energy is not None and energy.per_1000_sentences_j is not None:
         estimated = " (estimate)" if "estimate" in energy.sources else ""
-        baseline = next((r.energy for r in records if not r.passes and r.device == record.device), None)
+        baseline = next((r.energy for r in records if _is_unchanged(r) and r.device == record.device), None)
         if baseline is not None and baseline.per_1000_sentences_j:
             share = 100 * (1 - energy.per_1000_sentences_j / baseline.per_1000_sentences_j)
             return f"{share:.0f} % fewer joules{estimated}" if share >= 0 else f"{-share:.0f} % more joules{estimated}"

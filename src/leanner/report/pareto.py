@@ -121,10 +121,14 @@ def fronts(records: Sequence[CaseRecord]) -> list[Front]:
     Points are compared, not intervals: of two cases that noise cannot tell apart, one may dominate the other. So the
     baseline's repetition, the second case without a pass that ``--leanner-aa`` adds, is left out.
     """
-    first = {record.device: record for record in reversed(records) if record.f1 is not None and not record.passes}
-    measured = [r for r in records if r.f1 is not None and (r.passes or r is first[r.device])]
+    first = {record.device: record for record in reversed(records) if record.f1 is not None and _is_unchanged(record)}
+    measured = [r for r in records if r.f1 is not None and (not _is_unchanged(r) or r is first[r.device])]
     devices = dict.fromkeys(record.device for record in measured)
     return [_front(device, [record for record in measured if record.device == device]) for device in devices]
+
+
+def _is_unchanged(record: CaseRecord) -> bool:
+    return not record.passes and record.served is None
 
 
 def _front(device: str, records: list[CaseRecord]) -> Front:
