@@ -236,7 +236,8 @@ def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
     def files(*more: str) -> set[str]:
         return {name.partition("::")[0] for name in collected(cases.run("--collect-only", "-q", *more))}
 
-    others = {f"test_{name}.py" for name in ("sampler", "same_spans", "growth", "batching", "load", "served")}
+    names = ("sampler", "same_spans", "growth", "batching", "load", "served", "sweep", "soak")
+    others = {f"test_{name}.py" for name in names}
     assert files()
     assert not others & files()
     assert not others & files("-m", "gpu")
@@ -246,6 +247,8 @@ def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
     assert files("-m", "batching") == {"test_batching.py"}
     assert files("-m", "load") == {"test_load.py"}
     assert files("-m", "served") == {"test_served.py"}
+    assert files("-m", "sweep") == {"test_sweep.py"}
+    assert files("-m", "soak") == {"test_soak.py"}
 
 
 def test_cases_behind_a_server_run_when_they_are_asked_for(cases: Cases) -> None:

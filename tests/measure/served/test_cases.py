@@ -217,11 +217,11 @@ def test_a_server_that_is_killed_is_an_error_of_its_case_and_the_session_goes_on
 
 
 @needs_torchserve
-def test_a_real_tagger_behind_torchserve_from_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from leanner.taggers.shaped import build_hunflair2_shaped
-
+def test_a_real_tagger_behind_torchserve_from_the_table(
+    shaped_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_on_a_made_up_machine(tmp_path, monkeypatch, 8)
-    with opened(tmp_path, tagger=str(build_hunflair2_shaped(tmp_path))) as session:
+    with opened(tmp_path, tagger=str(shaped_file)) as session:
         record = run(session, named("torchserve-fp32-b16"))
 
     assert record.verdict is not Verdict.ERROR
