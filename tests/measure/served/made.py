@@ -84,15 +84,17 @@ class AtOnce:
         self.scenarios: list[Scenario] = []
         self.instead: dict[int, Outcome] = {}
         self.error: Exception | None = None
+        self._tagger = tagger
         self._bodies = bodies
-        self._handler = BatchHandler(tagger, BatchLog(self.batch_log))
 
     def drive(self, scenario: Scenario, indices: Sequence[int], *, limit_s: float) -> Driven:
         """Answer each request, but for those that have an outcome already."""
         assert limit_s > 0
         self.scenarios.append(scenario)
         began_ns = monotonic_ns()
-        outcomes = tuple(self.instead.get(index) or self._answer(index) for index in indices)
+        with BatchLog(self.batch_log) as log:
+            handler = BatchHandler(self._tagger, log)
+            outcomes = tuple(self.instead.get(index) or self._answer(handler, index) for index in indices)
         return Driven(outcomes, began_ns, monotonic_ns(), 0.0)
 
     def pids(self) -> frozenset[int]:
@@ -104,7 +106,7 @@ class AtOnce:
         if self.error is not None:
             raise self.error
 
-    def _answer(self, index: int) -> Outcome:
+    def _answer(self, handler: BatchHandler, index: int) -> Outcome:
         sent_ns = monotonic_ns()
-        (answer,) = self._handler([self._bodies[index]])
+        (answer,) = handler([self._bodies[index]])
         return Outcome(index, sent_ns, sent_ns, monotonic_ns(), answer.status, None, answer.body)
