@@ -2,7 +2,7 @@
 
 What is no case takes minutes, and runs when it is asked for: what measuring itself costs, whether the lean
 runtime has Flair's spans, how time grows with the text, what dynamic batching gains, whether the load is what
-limits a served case, and the served cases themselves.
+limits a served case, the served cases themselves, what batch size and delay make of them, and whether servers grow.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 
 
 #: Markers of what runs by ``-m`` alone.
-ASKED_FOR = ("overhead", "equality", "growth", "batching", "load", "served")
+ASKED_FOR = ("overhead", "equality", "growth", "batching", "load", "served", "sweep", "soak")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import re
 
 from pathlib import Path
 
@@ -17,9 +18,14 @@ from leanner.configurations import family
 from leanner.configurations import is_interleaved
 from leanner.configurations import known
 from leanner.configurations import named
+from leanner.serving.serving import IN_PROCESS
+from leanner.serving.serving import MOSEC
+from leanner.serving.serving import TORCHSERVE
 
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+#: The family that runs with ``-m served`` alone.
+SERVED = "served"
 EACH = pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=lambda c: c.name)
 
 
@@ -55,7 +61,7 @@ def test_every_configuration_is_in_its_family() -> None:
 
 
 def test_the_default_run_has_at_most_twelve_cases_and_all_of_the_main_job() -> None:
-    default = [c.name for name in families_of_benchmarks() for c in family(name)]
+    default = [c.name for name in families_of_benchmarks() if name != SERVED for c in family(name)]
 
     assert len(default) <= 12
     assert len(default) < len(CONFIGURATIONS)
@@ -105,7 +111,34 @@ def test_the_bounds_of_the_main_job() -> None:
 
 
 def test_only_the_baseline_changes_nothing() -> None:
-    assert [c.name for c in CONFIGURATIONS if not c.passes] == [BASELINE]
+    assert [c.name for c in CONFIGURATIONS if not c.passes and c.served is None] == [BASELINE]
+
+
+def test_each_server_serves_the_baseline_and_the_leanest_by_default_one_by_one_and_in_batches() -> None:
+    found: dict[str, list[str]] = {}
+    for configuration in family(SERVED):
+        assert configuration.served is not None
+        name = configuration.name.removeprefix(f"{configuration.served.server}-")
+        found.setdefault(configuration.served.server, []).append(name)
+    leanest = "lean-int8-static-prefix-ffn-ls-50"
+
+    expected = ["fp32-b1", "fp32-b16", f"{leanest}-b1", f"{leanest}-b16"]
+    assert found == {TORCHSERVE: expected, MOSEC: expected, IN_PROCESS: expected}
+
+
+def test_what_is_served_is_what_its_name_says() -> None:
+    served = [c for c in CONFIGURATIONS if c.served is not None]
+
+    assert {c.family for c in served} == {SERVED}
+    for configuration in served:
+        serving = configuration.served
+        assert serving is not None
+        name, size, how = re.fullmatch(rf"{serving.server}-(.+)-b(\d+)(-by-length)?", configuration.name).groups()  # type: ignore[union-attr] # it matches
+        assert configuration.passes == named(name).passes
+        assert configuration.bound is not None or configuration.unbounded
+        assert serving.batching.max_batch_size == int(size)
+        assert serving.batching.max_batch_delay_ms == (0.0 if size == "1" else 5.0)
+        assert serving.batching.by_length == (how is not None)
 
 
 def test_the_bundled_corpus_alone_has_its_own_bound() -> None:

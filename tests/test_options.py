@@ -182,7 +182,7 @@ def test_help_names_every_option_with_its_default(pytester: pytest.Pytester) -> 
     assert "(default: auto)" in words
 
 
-@pytest.mark.parametrize("name", ["sentences", "watts-per-core", "interval", "batch-size", "precision"])
+@pytest.mark.parametrize("name", ["sentences", "watts-per-core", "interval", "batch-size", "precision", "slo-ms"])
 @pytest.mark.parametrize("value", ["0", "-1"])
 def test_a_number_out_of_range_is_refused(pytester: pytest.Pytester, name: str, value: str) -> None:
     with pytest.raises(pytest.UsageError, match=f"expected --leanner-{name} above 0 and finite, found -?[01]"):

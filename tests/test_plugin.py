@@ -31,6 +31,8 @@ from measure.fakes import Refuse
 pytest_plugins = ["pytester"]
 
 BOUND = Bound(1.0, 1.0, "a made-up promise")
+#: What runs without ``-m``.
+UNSERVED = [configuration for configuration in CONFIGURATIONS if configuration.served is None]
 
 
 class Cases:
@@ -87,14 +89,14 @@ def test_ids_are_readable_and_twelve_at_most(cases: Cases) -> None:
     assert result.ret == 0
     assert {"test_baseline.py::test_case[fp32]", "test_precision.py::test_case[bf16]"} <= set(ids)
     assert {"test_quantization.py::test_case[int8]", "test_pruning.py::test_case[magnitude-50]"} <= set(ids)
-    assert len(ids) == sum(c.default for c in CONFIGURATIONS) <= 12
+    assert len(ids) == sum(c.default for c in UNSERVED) <= 12
     assert cases.loads == 0
 
 
 def test_all_adds_the_rest(cases: Cases) -> None:
     ids = collected(cases.run("--collect-only", "-q", "--leanner-all"))
 
-    assert len(ids) == len(CONFIGURATIONS)
+    assert len(ids) == len(UNSERVED)
     assert "test_combined.py::test_case[int8-magnitude-50]" in ids
 
 
@@ -102,7 +104,7 @@ def test_the_control_is_behind_the_baseline_and_only_where_it_is_asked_for(cases
     ids = collected(cases.run("--collect-only", "-q", JSON, "--leanner-aa"))
 
     assert ids[:2] == ["test_baseline.py::test_case[fp32]", "test_baseline.py::test_case[fp32-again]"]
-    assert len(ids) == sum(c.default for c in CONFIGURATIONS) + 1
+    assert len(ids) == sum(c.default for c in UNSERVED) + 1
 
 
 def test_the_baseline_runs_first_whatever_the_order(cases: Cases) -> None:
@@ -234,7 +236,8 @@ def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
     def files(*more: str) -> set[str]:
         return {name.partition("::")[0] for name in collected(cases.run("--collect-only", "-q", *more))}
 
-    others = {"test_sampler.py", "test_same_spans.py", "test_growth.py", "test_batching.py", "test_load.py"}
+    names = ("sampler", "same_spans", "growth", "batching", "load", "served", "sweep", "soak")
+    others = {f"test_{name}.py" for name in names}
     assert files()
     assert not others & files()
     assert not others & files("-m", "gpu")
@@ -243,6 +246,31 @@ def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
     assert files("-m", "growth") == {"test_growth.py"}
     assert files("-m", "batching") == {"test_batching.py"}
     assert files("-m", "load") == {"test_load.py"}
+    assert files("-m", "served") == {"test_served.py"}
+    assert files("-m", "sweep") == {"test_sweep.py"}
+    assert files("-m", "soak") == {"test_soak.py"}
+
+
+def test_cases_behind_a_server_run_when_they_are_asked_for(cases: Cases) -> None:
+    ids = collected(cases.run("--collect-only", "-q", "-m", "served"))
+    everything = collected(cases.run("--collect-only", "-q", "-m", "served", "--leanner-all"))
+
+    served = [configuration for configuration in CONFIGURATIONS if configuration.served is not None]
+    assert ids == [f"test_served.py::test_case[{c.name}]" for c in served if c.default]
+    assert everything == [f"test_served.py::test_case[{c.name}]" for c in served]
+
+
+def test_a_family_that_is_not_asked_for_is_no_part_of_the_report(cases: Cases) -> None:
+    cases.run("-k", "fp32", JSON)
+    plain = cases.report()["leanner"]["selection"]
+    chosen = "in-process-fp32-b16"
+    cases.run("-m", "served", "-k", f"{chosen} and not length", JSON)
+    served = cases.report()["leanner"]["selection"]
+
+    assert "baseline" in plain["families"]
+    assert "served" not in plain["families"]
+    assert served["families"] == ["served"]
+    assert served["cases"] == [f"benchmarks/test_served.py::test_case[{chosen}]"]
 
 
 def test_not_on_a_gpu_means_on_the_cpu(cases: Cases) -> None:

@@ -78,6 +78,45 @@ def baseline(**changes: Any) -> CaseRecord:  # noqa: ANN401 - any field
     return record("fp32", **values | changes)
 
 
+def estimate(value: float | None, low: float | None = None, high: float | None = None) -> dict[str, Any]:
+    """A number with its interval, as JSON has it."""
+    known = None not in (value, low, high)
+    return {"value": value, "low": low, "high": high, "reason": None if known else "12 requests; an interval takes 200"}
+
+
+def quantiles(value: float, *ends: float | None) -> dict[str, Any]:
+    """Milliseconds by share, the p50 being ``value`` and the p99 four times that, with these ends."""
+    shares = {"p50": 1.0, "p95": 2.0, "p99.9": 5.0}
+    return {name: estimate(value * times) for name, times in shares.items()} | {"p99": estimate(4.0 * value, *ends)}
+
+
+def served(name: str = "torchserve-bf16-b16", server: str = "torchserve", **changes: Any) -> CaseRecord:  # noqa: ANN401 - any part of it
+    """A case that was measured behind a server."""
+    of = {
+        "server": {"name": server, "version": "0.12.0"},
+        "batching": {"max_batch_size": 16, "max_batch_delay_ms": 5.0, "by_length": False},
+        "load": {"name": "closed-loop", "in_flight": 32},
+        "requests": 1920,
+        "latency_ms": quantiles(70.0, 250.25, 301.5),
+        "single_ms": quantiles(12.5),
+        "server_side": {
+            "batches": 125,
+            "sizes": {"8": 5, "16": 120},
+            "full_share": 0.96,
+            "joined": 1920,
+            "not_joined": 0,
+            "queue_ms": quantiles(33.0),
+            "model_ms": quantiles(36.0),
+            "return_ms": quantiles(1.0),
+        },
+        "start_s": 7.25,
+        "peak_mb": 812.0,
+        "same_spans": {"batches": 60, "requests": 1853, "differ": 2},
+        "slo": None,
+    }
+    return record(name, family="served", served=of | changes)
+
+
 def not_run(name: str = "fp16", reason: str = "no fp16 kernels on this CPU") -> CaseRecord:
     """A case that this machine cannot run."""
     return CaseRecord(

@@ -35,6 +35,7 @@ from report.records import baseline
 from report.records import energy
 from report.records import not_run
 from report.records import record
+from report.records import served
 
 
 _JSON_TYPES = {float: "number", int: "integer", str: "string", bool: "boolean", types.NoneType: "null"}
@@ -165,7 +166,7 @@ def of(made: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
 
 
 def test_records_as_they_are_validate() -> None:
-    assert validate(report(baseline(), record(), record("int8", energy=energy(12.0)), not_run())) == []
+    assert validate(report(baseline(), record(), record("int8", energy=energy(12.0)), served(), not_run())) == []
 
 
 MADE_UP = report(record())
@@ -177,12 +178,12 @@ def test_what_a_record_can_be_has_the_schemas_names_and_types(made_up: CaseRecor
     MADE_UP["leanner"]["without_time"] = {"bf16": made_up.to_json()}
 
     for problem in validate(MADE_UP):
-        # Made-up numbers break bounds, a text is no digest, and scores, files and passes are anything.
+        # Made-up numbers break bounds, a text is no digest, and scores, files, passes and what served are anything.
         inner = problem.place.removeprefix("leanner.without_time.bf16.")
         about_bounds = any(
             words in problem.text for words in ("at least", "more than", "at most", "does not match", "non-empty")
         )
-        assert about_bounds or inner.startswith(("f1", "files", "passes")), str(problem)
+        assert about_bounds or inner.startswith(("f1", "files", "passes", "served")), str(problem)
 
 
 @pytest.mark.parametrize(
@@ -203,10 +204,14 @@ def test_what_a_record_can_be_has_the_schemas_names_and_types(made_up: CaseRecor
         (("f1", "by_corpus", "tmvar", "micro"), float("nan"), "expected a finite number or null, found nan"),
         (("memory", "peak_host_mb"), float("inf"), "expected a finite number or null, found inf"),
         (("tagger", "weights_sha256"), "abc", "'abc' does not match '^[0-9a-f]{64}$'"),
+        (("served", "batching", "max_batch_size"), 0, "expected at least 1, found 0"),
+        (("served", "server_side", "full_share"), 1.5, "expected at most 1, found 1.5"),
+        (("served", "server_side", "queue_ms", "p50"), 3.0, "expected an object, found 3.0"),
+        (("served", "latency_ms", "p99", "value"), "8", 'expected a number or null, found "8"'),
     ],
 )
 def test_a_problem_names_its_place(place: tuple[str, ...], value: object, text: str) -> None:
-    made = report(record())
+    made = report(served("bf16"))
     inner = of(made)
     for part in place[:-1]:
         inner = inner[part]

@@ -17,7 +17,9 @@ from report.records import NO_METER
 from report.records import baseline
 from report.records import energy
 from report.records import not_run
+from report.records import quantiles
 from report.records import record
+from report.records import served
 
 
 def shown(records: Sequence[CaseRecord], *, width: int = 250, color: bool = False) -> str:
@@ -34,6 +36,13 @@ def cells(text: str, name: str) -> dict[str, str]:
     heading = next(line for line in lines if line[0] == "configuration")
     row = next(line for line in lines if line[0] == name)
     return dict(zip(heading, row, strict=True))
+
+
+def under(title: str, text: str) -> str:
+    """Return what follows the title of a table."""
+    found = re.search(rf"^{title} *$", text, re.MULTILINE)
+    assert found is not None
+    return text[found.end() :]
 
 
 def test_a_row_shows_what_was_measured() -> None:
@@ -154,6 +163,61 @@ def test_rounds_over_a_part_of_the_corpus_are_said() -> None:
     assert "a round tags" not in shown([whole])
 
 
+def test_a_served_case_has_a_row_in_both_tables() -> None:
+    text = shown([baseline(), served(), not_run()])
+    below = under("served", text)
+
+    assert cells(text, "torchserve-bf16-b16")["p50 ms"] == "3.1"
+    assert "fp32" not in below.split("F1 by corpus")[0]
+    assert cells(below, "torchserve-bf16-b16") == {
+        "configuration": "torchserve-bf16-b16",
+        "server": "torchserve",
+        "batch": "16",
+        "delay ms": "5",
+        "requests": "1,920",
+        "req/s": "444.4",
+        "p50 ms": "70.0",
+        "p95 ms": "140.0",
+        "p99 ms [95 %]": "280.0 [250.2, 301.5]",
+        "alone ms": "12.5",
+        "queue ms": "33.0",
+        "model ms": "36.0",
+        "full %": "96",
+        "start s": "7.2",
+        "server MB": "812",
+        "other spans": "2 of 1,853",
+        "J/1k sent": "-[1]",
+    }
+
+
+def test_without_a_served_case_nothing_is_said_of_servers() -> None:
+    assert "server" not in shown([baseline(), record(), not_run()])
+
+
+def test_what_is_unknown_of_a_served_case_shares_the_footnotes() -> None:
+    here = served("in-process-bf16-b16", "in-process", start_s=None, peak_mb=None, latency_ms=quantiles(70.0))
+    text = shown([here, served()])
+    row = cells(under("served", text), "in-process-bf16-b16")
+
+    assert re.fullmatch(r"-\[\d\]", row["start s"])
+    assert f"{row['start s'][1:]} it is served in this process, and no other was started" in text
+    assert re.fullmatch(r"280\.0\[\d\]", row["p99 ms [95 %]"])
+    assert f"{row['p99 ms [95 %]'][5:]} 12 requests; an interval takes 200" in text
+    assert text.count(NO_METER) == 1
+
+
+def test_a_narrow_terminal_gets_two_tables_of_served_cases_with_the_same_cells() -> None:
+    console = Console(width=130)
+    with console.capture() as captured:
+        console.print(render([served()], 130))
+    narrow = captured.get()
+    wide = cells(under("served", shown([served()])), "torchserve-bf16-b16")
+
+    assert max(map(len, narrow.splitlines())) <= 130
+    load, server = (under(heading, narrow) for heading in ("served: load", "served: server"))
+    assert {**cells(load, "torchserve-bf16-b16"), **cells(server, "torchserve-bf16-b16")} == wide
+
+
 def test_a_device_is_named_unless_it_is_the_cpu() -> None:
     assert cells(shown([record(device="cuda")]), "bf16 (cuda)")["verdict"] == "pass"
 
@@ -169,6 +233,11 @@ def test_text_from_outside_is_no_markup(name: str) -> None:
     assert plain.count(f" {name} ") >= 3
     for wanted in ("quality", "reason", "cannot run"):
         assert f"{name} {wanted}" in plain
+
+
+def test_a_hostile_name_of_a_server_is_no_markup() -> None:
+    text = shown([served(server="[red]mine[/]")])
+    assert cells(under("served", text), "torchserve-bf16-b16")["server"] == "[red]mine[/]"
 
 
 def test_a_hostile_corpus_name_is_no_markup() -> None:

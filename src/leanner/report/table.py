@@ -19,6 +19,8 @@ from leanner.report.columns import COST
 from leanner.report.columns import reason_of
 from leanner.report.record import CaseRecord
 from leanner.report.record import Verdict
+from leanner.report.served import SERVED
+from leanner.report.served import served
 
 
 #: Columns of what is no terminal: a log, a file.
@@ -50,7 +52,7 @@ class _Footnotes:
 
 
 def render(records: Sequence[CaseRecord], width: int = WIDE) -> RenderableType:
-    """Return the cases as a table, F1 by corpus below it, and why a value is unknown.
+    """Return the cases as a table, those behind a server and F1 by corpus below it, and why a value is unknown.
 
     Args:
         records: In the order of the rows.
@@ -67,6 +69,7 @@ def render(records: Sequence[CaseRecord], width: int = WIDE) -> RenderableType:
             _table("leanner: F1", loss, [first for first, _ in rows]),
             _table("leanner: cost", (loss[0], *headings), [[first[0], *second] for first, second in rows]),
         ]
+    parts.extend(_served(records, notes, width))
     if any(record.f1 for record in records):
         parts.append(_by_corpus(records))
     parts.extend(Text(f"[{number}] {text}", style="dim") for number, text in enumerate(notes.texts, 1))
@@ -129,6 +132,28 @@ def _cell(record: CaseRecord, value: float | None, form: str, field: str, notes:
     if record.verdict in (Verdict.NOT_RUN, Verdict.ERROR):
         return "-"
     return f"-{notes.mark(reason_of(record, field))}"
+
+
+def _served(records: Sequence[CaseRecord], notes: _Footnotes, width: int) -> list[Table]:
+    """Return what was seen of the cases behind a server; what the server told is apart if it does not fit beside."""
+    rows = [
+        [
+            Text(title(record)),
+            *(Text(("-" if told.text is None else told.text) + notes.mark(told.reason)) for told in cells),
+        ]
+        for record, cells in served(records)
+    ]
+    if not rows:
+        return []
+    headings = ("configuration", *(column.heading for column in SERVED))
+    whole = _table("served", headings, rows)
+    if _columns(whole) <= width:
+        return [whole]
+    half = headings.index("alone ms")
+    return [
+        _table("served: load", headings[:half], [row[:half] for row in rows]),
+        _table("served: server", (headings[0], *headings[half:]), [[row[0], *row[half:]] for row in rows]),
+    ]
 
 
 def _by_corpus(records: Sequence[CaseRecord]) -> Table:

@@ -18,6 +18,7 @@ from lxml import html
 
 from leanner.report.answer import answer
 from leanner.report.html.page import page
+from report.records import served
 from runs.hostile import HOSTILE
 from runs.hostile import hostile
 
@@ -25,7 +26,7 @@ from runs.hostile import hostile
 if TYPE_CHECKING:
     from leanner.runs.run import Run
 
-ORDER = ["front", "table", "power", "scores", "gains", "spans", "trend", "remarks"]
+ORDER = ["front", "table", "served", "power", "scores", "gains", "spans", "trend", "remarks"]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def tree(run: Run) -> Any:  # noqa: ANN401 - lxml has no types
 
 @pytest.fixture(scope="module")
 def attacked(run: Run) -> str:
-    return page([hostile(run)])
+    return page([hostile(behind(run, HOSTILE))])
 
 
 def figures(tree: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
@@ -105,6 +106,40 @@ def test_an_unknown_number_is_a_dash_with_its_reason(tree: Any) -> None:  # noqa
         assert text(tree.get_element_by_id(cell.find(".//a").get("href")[1:])) == "this machine lacks what it takes"
     for cell in rows["bf16 (cuda)"]:
         assert (cell.get("data-sort") is None) == cell.text.startswith("–")
+
+
+def test_without_a_served_case_the_section_says_so(tree: Any) -> None:  # noqa: ANN401
+    section = tree.get_element_by_id("served")
+    assert text(section) == "Served No case of this run was measured behind a server."
+    assert list(section.iter("table")) == []
+
+
+def test_served_cases_have_a_table_that_sorts(run: Run) -> None:
+    tree = html.fromstring(page([behind(run, "torchserve", start_s=None)]))
+    table = tree.get_element_by_id("served-cases")
+    assert table.get("class") == "sortable"
+    headings = [text(heading) for heading in table.iter("th") if heading.get("scope") == "col"]
+    rows = {row[0].text: dict(zip(headings[1:], row[1:], strict=True)) for row in table.xpath("tbody/tr")}
+
+    assert list(rows) == ["bf16 (cuda)", "int8 (cuda)"]
+    cell = rows["bf16 (cuda)"]
+    assert (cell["p99 ms [95 %]"].text, cell["p99 ms [95 %]"].get("data-sort")) == ("280.0 [250.2, 301.5]", "280.0")
+    assert (cell["other spans"].text, cell["other spans"].get("data-sort")) == ("2 of 1,853", "2")
+    assert (cell["server"].text, cell["server"].get("data-sort")) == ("torchserve", "torchserve")
+    unknown = cell["start s"]
+    assert (unknown.text, unknown.get("data-sort")) == ("–", None)
+    note = tree.get_element_by_id(unknown.find(".//a").get("href")[1:])
+    assert text(note) == "it is served in this process, and no other was started"
+
+
+def behind(run: Run, server: str, **changes: Any) -> Run:  # noqa: ANN401 - any part of it
+    """Return the run with all but its baseline behind a server."""
+    how = served(server=server, **changes).served
+    cases = {
+        node: replace(record, served=how) if record.f1 is not None and record.configuration != "fp32" else record
+        for node, record in run.report.cases.items()
+    }
+    return replace(run, report=replace(run.report, cases=cases))
 
 
 def test_power_of_each_round(tree: Any, run: Run) -> None:  # noqa: ANN401
@@ -182,7 +217,7 @@ def test_text_stays_text(attacked: str) -> None:
     assert list(tree.iter("img")) == []
     assert not [name for element in tree.iter() for name in element.keys() if name.startswith("on")]  # noqa: SIM118
     shown = " ".join(HOSTILE.split())
-    for name in ("front", "table", "power", "scores", "spans", "remarks"):
+    for name in ("front", "table", "served", "power", "scores", "spans", "remarks"):
         assert shown in text(tree.get_element_by_id(name)), name
     assert shown in tree.xpath("//table[@id='cases']//th/@data-sort")[1].replace("\u2028", " ")
     assert "{{7*7}}" in text(tree)

@@ -22,6 +22,7 @@ from leanner.report.html import gains
 from leanner.report.html import power
 from leanner.report.html import remarks
 from leanner.report.html import scores
+from leanner.report.html import served
 from leanner.report.html import spans
 from leanner.report.html import table
 from leanner.report.html import trend
@@ -50,6 +51,7 @@ def page(runs: Sequence[Run], *, sentences: int = 6) -> str:
     sections = [
         front.section(records),
         table.section(records),
+        served.section(records),
         power.section(run),
         scores.section(run),
         gains.section(records),

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+import psutil
+import pytest
+
+from jsonschema import Draft202012Validator
+
+from leanner.configurations import Configuration
+from leanner.measure.served import account
+from leanner.measure.served import target
+from leanner.measure.served.account import Service
+from leanner.measure.served.account import same_spans
+from leanner.measure.served.account import tree_mb
+from leanner.measure.served.tagger import Requests
+from leanner.measure.served.tagger import ServedTagger
+from leanner.measure.served.target import open_target
+from leanner.report.schema import schema
+from leanner.serving.batching import DynamicBatching
+from leanner.serving.load.slo import Search
+from leanner.serving.serving import IN_PROCESS
+from leanner.serving.serving import Serving
+from leanner.serving.wire import read_request
+from leanner.serving.wire import write_answer
+from measure.fakes import options
+from measure.served.made import AtOnce
+from measure.served.made import Crowded
+from measure.served.made import Toy
+from measure.served.made import document
+from measure.served.made import made_up
+from serving.toys import toy
+
+
+if TYPE_CHECKING:
+    from leanner.types import Document
+
+
+BATCHED = Configuration("made-up", "served", served=Serving(IN_PROCESS, DynamicBatching(4, 50.0)))
+
+
+@contextlib.contextmanager
+def service(documents: list[Document], local: Toy | None = None) -> Iterator[Service]:
+    """Serve a toy in this process."""
+    tagger, requests = local or Toy(), Requests.of(documents)
+    assert BATCHED.served is not None
+    with open_target(BATCHED.served, toy(), tagger, requests.bodies) as here:
+        yield Service(BATCHED, ServedTagger(tagger, here, requests))
+
+
+def tag(of: Service, documents: list[Document]) -> None:
+    list(of.tagger.tag(documents))
+
+
+def test_a_service_is_described_as_the_schema_has_it() -> None:
+    documents = made_up(32)
+    with service(documents) as served:
+        tag(served, documents)
+        served.begin_rounds()
+        for _ in range(10):
+            tag(served, documents)
+        served.end_rounds()
+        found = dict(served.describe([2.0, 3.0, 4.0], options()))
+
+    Draft202012Validator({"$ref": "#/$defs/Served", "$defs": schema()["$defs"]}).validate(
+        json.loads(json.dumps(found, allow_nan=False))
+    )
+    assert found["server"]["name"] == IN_PROCESS
+    assert found["batching"] == {"max_batch_size": 4, "max_batch_delay_ms": 50.0, "by_length": False}
+    assert found["load"] == {"name": "closed-loop", "in_flight": 32}
+    assert found["requests"] == 320
+    assert found["single_ms"]["p50"]["value"] == 3.0
+    assert found["latency_ms"]["p99"]["value"] >= found["latency_ms"]["p50"]["value"] > 0
+    assert (found["start_s"], found["peak_mb"], found["slo"]) == (None, None, None)
+    assert found["same_spans"] == {"batches": len(served.of_all[0].batches), "requests": 32, "differ": 0}
+    side = found["server_side"]
+    assert (side["joined"], side["not_joined"]) == (320, 0)
+    assert sum(int(size) * number for size, number in side["sizes"].items()) == 320
+    assert side["full_share"] > 0
+
+
+def test_only_what_was_sent_in_the_rounds_counts_as_them() -> None:
+    documents = made_up(8)
+    with service(documents) as served:
+        tag(served, documents)
+        tag(served, documents[:2])
+        served.begin_rounds()
+        tag(served, documents[:5])
+        served.end_rounds()
+        tag(served, documents[:1])
+
+    assert [len(call.outcomes) for call in served.of_all] == [8, 2]
+    assert [len(call.outcomes) for call in served.of_rounds] == [5]
+
+
+def test_a_planted_difference_is_counted(tmp_path: Path) -> None:
+    documents = made_up(5)
+    requests = Requests.of(documents)
+    tagger = ServedTagger(Toy(), AtOnce(Toy(), requests.bodies, tmp_path), requests)
+    list(tagger.tag(documents))
+    (call,) = tagger.take()
+    assert same_spans(tagger, [call]) == {"batches": 5, "requests": 5, "differ": 0}
+
+    no_spans = write_answer(read_request(requests.bodies[3]), [()])
+    outcomes = [replace(o, body=no_spans) if o.index == 3 else o for o in call.outcomes]
+    planted = replace(call, outcomes=outcomes)
+    assert same_spans(tagger, [planted]) == {"batches": 5, "requests": 5, "differ": 1}
+    assert same_spans(tagger, [planted, call]) == {"batches": 10, "requests": 10, "differ": 1}
+
+
+def test_what_was_not_answered_is_not_compared(tmp_path: Path) -> None:
+    documents = made_up(3)
+    requests = Requests.of(documents)
+    tagger = ServedTagger(Toy(), AtOnce(Toy(), requests.bodies, tmp_path), requests)
+    list(tagger.tag(documents))
+    (call,) = tagger.take()
+    outcomes = [replace(o, status=None, error="reset", body=None) if o.index == 1 else o for o in call.outcomes]
+
+    assert same_spans(tagger, [replace(call, outcomes=outcomes)]) == {"batches": 3, "requests": 2, "differ": 0}
+
+
+def test_a_batch_is_tagged_again_as_it_was() -> None:
+    """A tagger whose spans depend on what else is in the batch differs nowhere; one by one it would."""
+    documents = [*made_up(12), document("TP53 fell", "TP53 fell")]
+    with service(documents, Crowded()) as served:
+        tag(served, documents)
+        (call,) = served.tagger.take()
+        found = same_spans(served.tagger, [call])
+
+    assert max(batch.size for batch in call.batches) > 1
+    assert found == {"batches": len(call.batches), "requests": 14, "differ": 0}
+
+
+@pytest.mark.parametrize(("bound_ms", "holds"), [(60_000.0, True), (1e-6, False)])
+def test_the_highest_rate_under_a_bound_is_looked_for(
+    bound_ms: float, *, holds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account, "LEAST_REQUESTS", 400)
+    monkeypatch.setattr(account, "Search", partial(Search, start_per_s=400.0, most_trials=2))
+    # However long this process is held up, no request is refused.
+    monkeypatch.setattr(target, "_QUEUE", 10_000)
+    documents = made_up(7)
+    with service(documents) as served:
+        tag(served, documents)
+        served.begin_rounds()
+        tag(served, documents)
+        served.end_rounds()
+        slo: Any = served.describe([1.0], options(slo_ms=bound_ms, seed=3))["slo"]
+
+    assert slo["bound_ms"] == bound_ms
+    assert [trial["requests"] for trial in slo["trials"]] == [400, 400]
+    assert [trial["seed"] for trial in slo["trials"]] == [3, 4]
+    assert slo["trials"][0]["rate_per_s"] == 400.0
+    assert (slo["best"] is not None) == holds
+    json.dumps(slo, allow_nan=False)
+
+
+def test_memory_of_processes_is_that_of_those_that_live() -> None:
+    one = tree_mb(frozenset({os.getpid()}))
+    if one is None:
+        assert not Path("/proc/self/smaps_rollup").exists()
+        return
+    resident = psutil.Process().memory_info().rss / 1e6
+    assert 0 < one <= 1.5 * resident
+    # No process has this id: it is above any that Linux gives.
+    assert tree_mb(frozenset({2**22 + 1})) == 0.0
