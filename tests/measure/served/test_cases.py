@@ -146,7 +146,6 @@ def test_without_the_server_the_case_is_not_run(session: Session, server: str, m
     assert record.reasons == served_by(server).served.refusals()  # type: ignore[union-attr] # it is served
     assert record.served is None
     assert_is_as_the_schema_has_it(record)
-    assert run(session, HERE).verdict is Verdict.RECORDED
 
 
 @dataclass
@@ -222,7 +221,7 @@ def test_a_server_that_is_killed_is_an_error_of_its_case_and_the_session_goes_on
 def test_a_real_tagger_behind_torchserve_from_the_table(
     shaped_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_on_a_made_up_machine(tmp_path, monkeypatch, 8)
+    put_on_a_made_up_machine(tmp_path, monkeypatch, 4)
     with opened(tmp_path, tagger=str(shaped_file)) as session:
         record = run(session, named("torchserve-fp32-b16"))
 
@@ -231,7 +230,7 @@ def test_a_real_tagger_behind_torchserve_from_the_table(
     assert served["server"]["name"] == TORCHSERVE
     assert served["batching"]["max_batch_size"] == 16
     assert served["same_spans"]["differ"] == 0
-    assert served["same_spans"]["requests"] == 16
+    assert served["same_spans"]["requests"] == 8
     assert served["start_s"] > 0
     assert served["peak_mb"] is None or served["peak_mb"] > 50
     side = served["server_side"]
