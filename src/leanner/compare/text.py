@@ -79,10 +79,10 @@ def markdown(comparison: Comparison) -> str:
     rows = _sorted(comparison, everything=True)
     first = [each for each in rows if each.outcome not in _FOLDED]
     sign = "🔴" if comparison.failing else "🟢"
-    lines = [f"### {sign} {_escaped(headline(comparison))}", ""]
+    lines = [f"### {sign} {escaped(headline(comparison))}", ""]
     if first:
         lines += [*_markdown_table(first), ""]
-    lines += [f"- {_escaped(mark)}" for mark in comparison.marks]
+    lines += [f"- {escaped(mark)}" for mark in comparison.marks]
     if comparison.marks:
         lines.append("")
     for outcome in _FOLDED:
@@ -102,7 +102,7 @@ def _markdown_table(rows: Sequence[Change | Case]) -> list[str]:
         "| --- | --- | --- | ---: | ---: | ---: | ---: | --- | --- | --- |",
     ]
     for each in rows:
-        cells = [_escaped(cell) for cell in (*_cells(each), each.note)]
+        cells = [escaped(cell) for cell in (*_cells(each), each.note)]
         if each.outcome.fails:
             cells[0] = f"**{cells[0]}**"
         lines.append("| " + " | ".join(cells) + " |")
@@ -158,7 +158,8 @@ def _names(names: Sequence[str]) -> str:
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} earlier sessions"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return ``text`` as Markdown that shows it as it is, in one line."""
     for sign in "\\`*_[]<>|~":
         text = text.replace(sign, f"\\{sign}")
     return text.replace("\n", " ")
