@@ -13,6 +13,7 @@ from leanner import compare_cli
 from leanner import corpora_cli
 from leanner import diff_cli
 from leanner import export_cli
+from leanner import factorial_cli
 from leanner import report_cli
 from leanner import score_cli
 from leanner import search_cli
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     corpora_cli.add_parser(subparsers)
     diff_cli.add_parser(subparsers)
     export_cli.add_parser(subparsers)
+    factorial_cli.add_parser(subparsers)
     report_cli.add_parser(subparsers)
     score_cli.add_parser(subparsers)
     search_cli.add_parser(subparsers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,9 +91,17 @@ def simulated_counts(
     articles: int, *, seed: int, recalls: tuple[float, float], corpora: int = 5, mentions: float = 20
 ) -> tuple[ArticleCounts, ArticleCounts]:
     """Two taggers on the same articles, of which they find the given shares; no false positives."""
+    first, second = simulated_taggers(articles, seed=seed, recalls=recalls, corpora=corpora, mentions=mentions)
+    return first, second
+
+
+def simulated_taggers(
+    articles: int, *, seed: int, recalls: Sequence[float], corpora: int = 5, mentions: float = 20
+) -> list[ArticleCounts]:
+    """As many taggers as there are shares."""
     random = np.random.default_rng(seed)
     gold = random.poisson(mentions, size=(articles, 3)) + 1
-    # The same draw decides for both taggers: they miss much the same mentions, as real ones do.
+    # The same draw decides for all taggers: they miss much the same mentions, as real ones do.
     keys = tuple(sorted((f"corpus{i % corpora}", f"article{i:06d}") for i in range(articles)))
     both = []
     luck = [[random.random(number) for number in row] for row in gold.tolist()]
@@ -100,4 +109,4 @@ def simulated_counts(
         found = np.array([[int((chance < recall).sum()) for chance in row] for row in luck])
         matches = np.stack([found, np.zeros_like(found), gold - found], axis=2)
         both.append(ArticleCounts(keys, matches, np.ones((articles, 3), dtype=np.bool_), frozenset(Label)))
-    return both[0], both[1]
+    return both

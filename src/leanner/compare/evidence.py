@@ -214,7 +214,7 @@ def _pooled(side: Sequence[CaseRecord]) -> NDArray[np.float64]:
 
 def _joules(before: Sequence[CaseRecord], after: Sequence[CaseRecord], change: float) -> _Found:
     """Compare joules by what does not cancel on one device (docs/metering.md, the rule), both sides in quadrature."""
-    sides = [[_relative_sd(record.energy) for record in side if record.energy is not None] for side in (before, after)]
+    sides = [[relative_sd(record.energy) for record in side if record.energy is not None] for side in (before, after)]
     errors = [[error for error in side if error is not None] for side in sides]
     if any(len(known) < len(side) for known, side in zip(errors, sides, strict=True)):
         return None, None, None, "the random part of the joules is unknown"
@@ -244,7 +244,7 @@ def _normal(change: float, error: float) -> _Found:
     return change - _NORMAL * error, change + _NORMAL * error, 2.0 * float(stats.norm.sf(abs(change) / error)), None
 
 
-def _relative_sd(energy: Energy) -> float | None:
+def relative_sd(energy: Energy) -> float | None:
     """Return the larger of the sensors' random part and of what the windows scatter, over the joules."""
     if energy.random_pct is None or not energy.total_j:
         return None

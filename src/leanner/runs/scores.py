@@ -66,13 +66,18 @@ def scores_of(run: Run, record: CaseRecord) -> tuple[tuple[PartScore, ...], str 
     labels = [_Part(label.value, label=label) for label in LABELS]
     parts = [_Part(ALL), *labels, *(_Part(name, corpus=name) for name in f1.get("by_corpus", {}))]
     try:
-        baseline, counts = _counts(run, run.baseline_predictions(record)), _counts(run, run.predictions(record))
+        baseline, counts = counts_of(run, run.baseline_predictions(record)), counts_of(run, run.predictions(record))
     except (OSError, ValueError) as error:
         return tuple(_told(f1, part, str(error)) for part in parts), str(error)
     return tuple(_scored(f1, part, baseline, counts, record.seed or 0) for part in parts), None
 
 
-def _counts(run: Run, predictions: Predictions) -> ArticleCounts:
+def counts_of(run: Run, predictions: Predictions) -> ArticleCounts:
+    """Return the matches of stored spans on the corpus of a run.
+
+    Raises:
+        ValueError: The corpus is not there, or the spans are not on it.
+    """
     if run.documents is None:
         raise ValueError(run.no_documents or "the corpus is missing")
     return count_matches(run.documents, predictions.on(run.documents), predictions.labels)
