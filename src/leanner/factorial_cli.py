@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from leanner.corpora.load import VARIABLE
+from leanner.corpora.environment import VARIABLE
+from leanner.corpora.environment import corpora_from_environment
 
 
 if TYPE_CHECKING:
@@ -77,12 +77,11 @@ def run(args: argparse.Namespace) -> int:
     from leanner.runs.run import read_run  # noqa: PLC0415
     from leanner.runs.run import with_corpus  # noqa: PLC0415
 
-    environment = [place for place in os.environ.get(VARIABLE, "").split(os.pathsep) if place]
     errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     try:
         design = _design(args)
         first, *others = map(read_run, args.reports)
-        analysis = analyse([with_corpus(first, args.corpora, environment), *others], design, args.device)
+        analysis = analyse([with_corpus(first, args.corpora, corpora_from_environment()), *others], design, args.device)
     except ValueError as error:  # an UnreadableError and a CellsError are ValueErrors
         errors.print(f"leanner factorial: {error}")
         return 2

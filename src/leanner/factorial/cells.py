@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 
-from leanner.compare.conditions import MACHINE
+from leanner.report.machine import MACHINE
 from leanner.report.parse import shown
 from leanner.report.record import Verdict
 
