@@ -110,7 +110,7 @@ def test_a_planted_difference_is_counted(tmp_path: Path) -> None:
     (call,) = tagger.take()
     assert same_spans(tagger, [call]) == {"batches": 5, "requests": 5, "differ": 0}
 
-    no_spans = write_answer(read_request(requests.bodies[3]), [()])
+    no_spans = write_answer(read_request(requests.bodies[3]), ((),))
     outcomes = [replace(o, body=no_spans) if o.index == 3 else o for o in call.outcomes]
     planted = replace(call, outcomes=outcomes)
     assert same_spans(tagger, [planted]) == {"batches": 5, "requests": 5, "differ": 1}
