@@ -83,15 +83,23 @@ def _against_the_table(record: CaseRecord) -> Iterator[Problem]:
             yield Problem("reasons", f"expected a reason for the verdict {record.verdict}, found none")
         elif record.verdict is Verdict.NOT_RUN:
             yield from _refused(record, configuration)
-        for name in ("f1", "f1_drop", "energy", "time", "speedup", "latency_ms"):
+        for name in ("f1", "f1_drop", "energy", "time", "speedup", "latency_ms", "served"):
             if getattr(record, name) is not None:
                 yield Problem(name, f"expected null beside the verdict {record.verdict}, found a result")
         return
+    yield from _served(record, configuration)
     if record.f1 is None:
         yield Problem("f1", f"expected scores beside the verdict {record.verdict}, found null")
     if record.f1_drop is not None and record.corpus is not None:
         bound = configuration.bound.on(record.corpus.name) if configuration.bound else None
         yield from compare("f1_drop.bound", bound, record.f1_drop.bound, _TABLE)
+
+
+def _served(record: CaseRecord, configuration: Configuration) -> Iterator[Problem]:
+    """Yield where a case was served by another server, or in other batches, than its configuration says."""
+    expected = None if configuration.served is None else configuration.served.describe()
+    found = record.served and {"server": record.served["server"]["name"], "batching": record.served["batching"]}
+    yield from compare("served", expected, found, _TABLE)
 
 
 def _refused(record: CaseRecord, configuration: Configuration) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ class Selection:
         keyword: pytest's ``-k``, empty without.
         markers: pytest's ``-m``, empty without.
         narrowed: What else left cases out: files and node ids on the command line, ``--deselect``, ``--last-failed``.
-        families: Those of the cases that were collected, before any was left out.
+        families: Those of the cases that remained.
         cases: Node ids of the cases that remained, in the order of running.
     """
 
