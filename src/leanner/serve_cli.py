@@ -78,7 +78,10 @@ def run(args: argparse.Namespace) -> int:
         errors.print(f"leanner serve: expected a folder that leanner export wrote, found none at {args.model}")
         return 2
     source = Source("leanner.serve_cli:load", {"folder": str(args.model.resolve()), "device": args.device})
-    server = Mosec(args.port, queue=args.queue, timeout_s=args.timeout, max_body_bytes=args.max_body_bytes)
+    # For days, perhaps: a log of batches would fill the disk.
+    server = Mosec(
+        args.port, queue=args.queue, timeout_s=args.timeout, max_body_bytes=args.max_body_bytes, log_batches=False
+    )
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with server.start(source, DynamicBatching(args.max_batch_size, args.max_batch_delay_ms)) as running:

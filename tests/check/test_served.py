@@ -82,7 +82,7 @@ def how(server: str = IN_PROCESS) -> dict[str, Any]:
 
 
 def test_a_case_that_says_it_was_served_and_is_none_of_those(served: Run) -> None:
-    (found,) = found_after(served, lambda report: case(report, "fp32").update(served=how()))
+    found, *_ = found_after(served, lambda report: case(report, "fp32").update(served=how()))
 
     assert found.startswith(f"{node('fp32')}: served: expected null, as the table of configurations has it; found {{")
 
@@ -97,7 +97,8 @@ def test_a_case_that_was_not_served_as_the_table_has_it(served: Run, monkeypatch
     fp32 = node("fp32")
     assert not_served.startswith(f"{fp32}: served: expected {{")
     assert not_served.endswith("found null")
-    assert by_another == [
+    # Nor is it the baseline of the answer then.
+    assert [text for text in by_another if not text.startswith("leanner.answer")] == [
         f'{fp32}: served.server: expected "in-process", as the table of configurations has it; found "mosec"',
         f"{fp32}: served.batching.max_batch_size: expected 8, as the table of configurations has it; found 16",
     ]

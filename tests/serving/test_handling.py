@@ -2,14 +2,23 @@ from __future__ import annotations
 
 import json
 
+from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leanner.serving.batch_log import BatchLog
 from leanner.serving.batch_log import read_batches
 from leanner.serving.handling import BatchHandler
 from leanner.serving.wire import read_answer
 from leanner.serving.wire import write_request
+
+
+if TYPE_CHECKING:
+    from leanner.taggers.protocol import Prediction
+    from leanner.types import Document
 from serving.toys import POISON
+from serving.toys import ToyTagger
 from serving.toys import make
 
 
@@ -35,6 +44,26 @@ def test_a_request_that_the_tagger_fails_on_harms_no_other() -> None:
     answers = BatchHandler(make())(bodies("PTEN fell", POISON, "TP53 rose"))
     assert [answer.status for answer in answers] == [200, 500, 200]
     assert json.loads(answers[1].body)["error"] == "the tagger failed: RuntimeError: poisoned"
+
+
+def test_spans_that_cannot_be_told_harm_no_other() -> None:
+    class Odd(ToyTagger):
+        def tag(self, documents: Iterable[Document]) -> Iterator[Prediction]:
+            asked = list(documents)
+            for document, spans in zip(asked, super().tag(asked), strict=True):
+                yield (("no span",),) if "odd" in document.sentences[0].text else spans  # type: ignore[misc]
+
+    handler = BatchHandler(Odd())  # type: ignore[arg-type] # it has no weights
+    answers = handler(bodies("PTEN fell", "odd", "TP53 rose"))
+    assert [answer.status for answer in answers] == [200, 500, 200]
+
+
+def test_a_full_disk_harms_no_request(tmp_path: Path) -> None:
+    with BatchLog(tmp_path / "batches.jsonl") as log:
+        log.close()
+        log._file = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115 - the log closes it
+        answers = BatchHandler(make(), log)(bodies("PTEN fell"))
+    assert [answer.status for answer in answers] == [200]
 
 
 def test_a_batch_without_a_request_asks_no_tagger() -> None:

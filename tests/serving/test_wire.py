@@ -62,6 +62,7 @@ def test_the_spans_of_a_text_have_their_places_in_it() -> None:
         (b'{"text": "a", "id": [1]}', r'an "id" that is text or a whole number, found \[1\]'),
         (b'{"text": "a", "id": true}', "found true"),
         (b'{"text": "\\ud800"}', "half of a surrogate pair at 0"),
+        (b'{"text": "a", "id": "\\ud800"}', 'text as "id", found half of a surrogate pair at 0'),
     ],
 )
 def test_what_is_no_request_is_refused(body: bytes, found: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from typing import Any
 
 from leanner.configurations import BASELINE
 from leanner.configurations import Configuration
@@ -95,11 +97,21 @@ def record_of(
         sparsity=sparsity_of(configuration, this.weights),
         quality=(
             *quality_of(measured, subject, options.precision_pct, behind),
+            *_other_spans(measured.served),
             *(() if opinion.exact else (f"seqeval disagrees on the spans that words can represent: {opinion.micro}",)),
         ),
         suspect=is_suspect(measured.metered),
         files={"traces": None, "predictions": None, "spans_sha256": spans_sha256(this.predictions)},
         unknown=unknown,
+    )
+
+
+def _other_spans(served: Mapping[str, Any] | None) -> tuple[str, ...]:
+    same = {} if served is None else served["same_spans"]
+    if not same.get("differ"):
+        return ()
+    return (
+        f"the server gave other spans than the same batches here in {same['differ']} of {same['requests']} requests",
     )
 
 

@@ -169,7 +169,14 @@ def measure_case(configuration: Configuration, conditions: Conditions, stopwatch
         return _measure(configuration, conditions, stopwatch, prepared)
     conditions.say("starting the server")
     documents = conditions.subject.documents
-    with serve(configuration, prepared.tagger, documents, conditions.options, conditions.device) as service:
+    with serve(
+        configuration,
+        prepared.tagger,
+        documents,
+        conditions.options,
+        conditions.device,
+        prepare_s=prepared.prepare_s,
+    ) as service:
         prepared = replace(prepared, tagger=service.tagger)
         return _measure(configuration, conditions, stopwatch, prepared, service)
 

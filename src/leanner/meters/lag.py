@@ -19,7 +19,8 @@ from leanner.meters.sensors import POWER_REFRESH_S
 if TYPE_CHECKING:
     from leanner.meters.trace import Trace
 
-#: How far the seconds that a field averages over may be from the documented "1 sec", as a share of them: our choice.
+#: How far the seconds that a field averages over may be from the documented "1 sec", as a share of them: as much as a
+#: refresh of 100 ms is of it.
 _TOLERANCE: Final = 0.1
 
 

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import time
 
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from typing import Self
+
+
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,11 @@ class BatchLog:
             yield
         finally:
             line = {"size": size, "ids": list(ids), "began_ns": began_ns, "ended_ns": time.monotonic_ns()}
-            self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+            try:
+                self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+            except OSError:
+                # What was tagged is answered all the same; who measures misses the batch.
+                _log.exception("a batch could not be logged")
 
     def close(self) -> None:
         """Close the file."""

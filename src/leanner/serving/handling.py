@@ -66,13 +66,13 @@ class BatchHandler:
             return []
         try:
             predictions = list(self._tagger.tag([request.document for request in requests]))
+            return [_answer(request, spans) for request, spans in zip(requests, predictions, strict=True)]
         except Exception as error:  # noqa: BLE001 - whatever a tagger fails with, the other requests are answered
             if len(requests) == 1:
                 _log.exception("the tagger failed on a request")
                 return [Answer(FAILED, write_error(f"the tagger failed: {type(error).__name__}: {error}"))]
             _log.warning("the tagger failed on a batch of %d, whose requests are tagged one by one", len(requests))
             return [answer for request in requests for answer in self._tag([request])]
-        return [_answer(request, spans) for request, spans in zip(requests, predictions, strict=True)]
 
 
 def _read(body: bytes) -> Request | Answer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,8 +53,8 @@ class Serving:
         return () if extra is None else (f"{self.server} is not installed: pip install '{extra}'",)
 
 
-def make_server(name: str) -> Server:
-    """Return a server with its default parameters; ``in-process`` is none.
+def make_server(name: str, start_s: float = 120.0) -> Server:
+    """Return a server with its default parameters but for the seconds that its start may take; ``in-process`` is none.
 
     Raises:
         ValueError: There is no server of this name.
@@ -61,9 +63,9 @@ def make_server(name: str) -> Server:
     if name == TORCHSERVE:
         from leanner.serving.torchserve.server import TorchServe  # noqa: PLC0415
 
-        return TorchServe()
+        return TorchServe(startup_timeout_s=math.ceil(start_s))
     if name == MOSEC:
         from leanner.serving.mosec.server import Mosec  # noqa: PLC0415
 
-        return Mosec()
+        return Mosec(start_timeout_s=start_s)
     raise ValueError(f"expected one of {', '.join(_EXTRAS)}, found {name!r}")

@@ -66,6 +66,8 @@ def read_request(body: bytes) -> Request:
     name = members.get("id")
     if name is not None and (not isinstance(name, str | int) or isinstance(name, bool)):
         raise BadRequestError(f'expected an "id" that is text or a whole number, found {_kind(name)}')
+    if isinstance(name, str):
+        _text(name, '"id"')
     if ("text" in members) == ("sentences" in members):
         raise BadRequestError(f"expected {_WHAT}, found {'both' if 'text' in members else 'neither'}")
     if "text" in members:
@@ -132,7 +134,10 @@ def _text(found: object, where: str) -> str:
 
 
 def _kind(value: object) -> str:
-    text = json.dumps(value)
+    try:
+        text = json.dumps(value)
+    except RecursionError:  # nested as deep as could just be read
+        return type(value).__name__
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -145,7 +145,8 @@ def test_the_highest_rate_under_a_bound_is_looked_for(
     bound_ms: float, *, holds: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(account, "LEAST_REQUESTS", 400)
-    monkeypatch.setattr(account, "Search", partial(Search, start_per_s=400.0, most_trials=2))
+    monkeypatch.setattr(account, "Search", partial(Search, most_trials=2))
+    monkeypatch.setattr(account.Service, "_rate_per_s", lambda _: 1600.0)
     # However long this process is held up, no request is refused.
     monkeypatch.setattr(target, "_QUEUE", 10_000)
     documents = made_up(7)
@@ -154,7 +155,7 @@ def test_the_highest_rate_under_a_bound_is_looked_for(
         served.begin_rounds()
         tag(served, documents)
         served.end_rounds()
-        slo: Any = served.describe([1.0], options(slo_ms=bound_ms, seed=3))["slo"]
+        slo: Any = served.describe([1e-7], options(slo_ms=bound_ms, seed=3))["slo"]
 
     assert slo["bound_ms"] == bound_ms
     assert [trial["requests"] for trial in slo["trials"]] == [400, 400]
@@ -162,6 +163,18 @@ def test_the_highest_rate_under_a_bound_is_looked_for(
     assert slo["trials"][0]["rate_per_s"] == 400.0
     assert (slo["best"] is not None) == holds
     json.dumps(slo, allow_nan=False)
+
+
+def test_no_rate_is_looked_for_where_a_single_request_is_too_slow() -> None:
+    documents = made_up(3)
+    with service(documents) as served:
+        served.begin_rounds()
+        tag(served, documents)
+        served.end_rounds()
+        slo: Any = served.describe([5.0, 70.0], options(slo_ms=60.0))["slo"]
+
+    assert (slo["best"], slo["trials"]) == (None, [])
+    assert slo["reason"] == "a request with no other in flight took 70 ms: no rate was tried"
 
 
 def test_memory_of_processes_is_that_of_those_that_live() -> None:

@@ -26,7 +26,7 @@ def threshold(highest: float) -> Load:
 @given(st.floats(0.05, 4_000.0), st.floats(0.01, 0.3))
 @settings(max_examples=60, deadline=None)
 def test_a_known_rate_is_found_to_the_precision(highest: float, precision: float) -> None:
-    found = Search(100.0, precision=precision, most_trials=40).run(threshold(highest))
+    found = Search(100.0, precision=precision, most_trials=40, lowest_per_s=0.01).run(threshold(highest))
     assert found.reason is None
     assert found.best is not None
     assert found.fails_at_per_s is not None
@@ -37,7 +37,7 @@ def test_a_known_rate_is_found_to_the_precision(highest: float, precision: float
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 8), st.floats(0.05, 4_000.0))
 def test_the_search_has_an_end(most: int, highest: float) -> None:
-    found = Search(100.0, most_trials=most, precision=1e-9).run(threshold(highest))
+    found = Search(100.0, most_trials=most, precision=1e-9, lowest_per_s=0.01).run(threshold(highest))
     assert len(found.trials) == most
     held = [trial.rate_per_s for trial in found.trials if trial.holds]
     assert (found.best.rate_per_s if found.best else None) == max(held, default=None)
@@ -121,3 +121,16 @@ def test_the_rate_of_an_md1_queue_is_that_of_the_formula(seed: int) -> None:
 def test_a_seed_fixes_what_is_found() -> None:
     search = Search(50.0, seed=3)
     assert search.run(md1(0.01, 1_000)) == search.run(md1(0.01, 1_000))
+
+
+def test_where_no_rate_holds_the_search_comes_to_an_end() -> None:
+    tried: list[float] = []
+
+    def hopeless(rate_per_s: float, _: int) -> list[float]:
+        tried.append(rate_per_s)
+        return [500.0] * 1_000
+
+    found = Search(100.0, 10.0, lowest_per_s=1.0).run(hopeless)
+    assert tried == [10.0, 5.0, 2.5, 1.25, 1.0]
+    assert found.best is None
+    assert found.reason == "no rate from 1 requests a second on holds"

@@ -76,7 +76,7 @@ def candidates(seed: int) -> tuple[Candidate, ...]:
         seed: Of the draw.
     """
     default_first = sorted(CONFIGURATIONS, key=lambda each: not each.default)
-    named = [Candidate(each.name, each.passes) for each in default_first if each.passes]
+    named = [Candidate(each.name, each.passes) for each in default_first if each.passes and each.served is None]
     groups = list(_by_stem(_grid()))
     # A sample of all of them is their order; no secret.
     drawn = random.Random(seed).sample(groups, len(groups))  # noqa: S311

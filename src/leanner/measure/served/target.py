@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 #: Seconds after which a request is given up.
 TIMEOUT_S: Final = 60.0
 
+#: Seconds that the start of a server may take, passes left out.
+START_S: Final = 180.0
+
 #: Requests that may wait in this process: as many as the servers let wait.
 _QUEUE: Final = 100
 
@@ -81,7 +84,9 @@ class Target(Protocol):
 
 
 @contextlib.contextmanager
-def open_target(serving: Serving, source: Source, local: Tagger, bodies: Sequence[bytes]) -> Iterator[Target]:
+def open_target(
+    serving: Serving, source: Source, local: Tagger, bodies: Sequence[bytes], *, start_s: float = START_S
+) -> Iterator[Target]:
     """Start what a configuration is served by, and the load.
 
     Args:
@@ -89,6 +94,7 @@ def open_target(serving: Serving, source: Source, local: Tagger, bodies: Sequenc
         source: Where a server's worker gets its tagger from.
         local: The same tagger here, which the batcher of this process runs.
         bodies: Of all requests that there will be.
+        start_s: How long the start may take.
 
     Raises:
         NotRunnable: The server is not installed.
@@ -98,7 +104,7 @@ def open_target(serving: Serving, source: Source, local: Tagger, bodies: Sequenc
         with _in_process(serving, local, bodies) as target:
             yield target
         return
-    server = make_server(serving.server)
+    server = make_server(serving.server, start_s)
     with contextlib.ExitStack() as stack:
         try:
             running = stack.enter_context(server.start(source, serving.batching))

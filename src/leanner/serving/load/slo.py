@@ -101,6 +101,7 @@ class Search:
         start_per_s: The first rate.
         precision: The search ends when a rate that holds and one that fails are within this factor minus 1.
         most_trials: It ends after so many, in any case.
+        lowest_per_s: Below which no rate is tried.
         highest_per_s: Beyond which no rate is tried: what the load can send.
         seed: Of the first trial; each later one has the next.
 
@@ -112,15 +113,17 @@ class Search:
     start_per_s: float = 10.0
     precision: float = 0.05
     most_trials: int = 16
+    lowest_per_s: float = 1.0
     highest_per_s: float = 5_000.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        positive = (self.bound_ms, self.start_per_s, self.precision, self.most_trials)
-        if not (all(0 < number < math.inf for number in positive) and self.start_per_s <= self.highest_per_s):
+        positive = (self.bound_ms, self.lowest_per_s, self.precision, self.most_trials)
+        ordered = self.lowest_per_s <= self.start_per_s <= self.highest_per_s
+        if not (all(0 < number < math.inf for number in positive) and ordered):
             raise ValueError(
-                "expected a positive bound, rate, precision and number of trials, the rate at most the highest, "
-                f"found {self}"
+                "expected a positive bound, rate, precision and number of trials, the rate between the lowest and the "
+                f"highest, found {self}"
             )
 
     def run(self, load: Load) -> Found:
@@ -158,7 +161,7 @@ class Search:
         if math.isinf(failing):
             return None if holding >= self.highest_per_s else min(2.0 * holding, self.highest_per_s)
         if holding == 0.0:
-            return failing / 2.0
+            return None if failing <= self.lowest_per_s else max(failing / 2.0, self.lowest_per_s)
         if failing <= holding * (1.0 + self.precision):
             return None
         return math.sqrt(holding * failing)

@@ -61,6 +61,7 @@ class Mosec:
         max_body_bytes: Longer ones are refused with 413.
         max_restarts: How often in a row mosec is started again where it ends within a minute of being ready.
         start_timeout_s: How long a start may take, loading the tagger included.
+        log_batches: Whether the worker writes of its batches, a line each, for who measures.
     """
 
     port: int | None = None
@@ -69,6 +70,7 @@ class Mosec:
     max_body_bytes: int = 1 << 20
     max_restarts: int = 5
     start_timeout_s: float = 120.0
+    log_batches: bool = True
 
     @property
     def name(self) -> str:
@@ -131,6 +133,7 @@ class Mosec:
                 max_body_bytes=self.max_body_bytes,
                 max_restarts=self.max_restarts,
                 start_timeout_s=self.start_timeout_s,
+                log_batches=self.log_batches,
             ).write(folder)
             running = RunningMosec(folder, port)
             try:

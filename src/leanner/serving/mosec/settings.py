@@ -45,6 +45,7 @@ class Settings:
         max_body_bytes: Longer ones are refused with 413.
         max_restarts: How often in a row mosec is started again where it ends within a minute of being ready.
         start_timeout_s: How long a start may take.
+        log_batches: Whether the worker writes of its batches.
     """
 
     parent: int
@@ -56,6 +57,7 @@ class Settings:
     max_body_bytes: int
     max_restarts: int
     start_timeout_s: float
+    log_batches: bool = True
 
     def write(self, folder: Path) -> None:
         """Put them into ``folder``."""

@@ -29,8 +29,9 @@ class Tagging(Worker):  # type: ignore[misc] # mosec is an extra, without types 
         super().__init__()
         end_with(os.getppid())
         folder: Path = own_folder()
-        tagger = Settings.read(folder).source.load()
-        self._handler = BatchHandler(tagger, BatchLog(folder / BATCHES))
+        settings = Settings.read(folder)
+        log = BatchLog(folder / BATCHES) if settings.log_batches else None
+        self._handler = BatchHandler(settings.source.load(), log)
         self._beat = Beat.begin(folder)
 
     def deserialize(self, data: bytes) -> bytes:

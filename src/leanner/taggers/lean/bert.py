@@ -1,9 +1,9 @@
 """BERT over rows without padding.
 
 All positions of a batch lie behind each other, so that linear layers see no padding, as
-in ByteTransformer (Zhai et al. 2023, IPDPS, section III-D, packing). Attention runs over
-rows of equal length at a time, without a mask. The last layer stops at the positions that
-are wanted. Layers are called as modules: quantized and pruned ones work as they are.
+in ByteTransformer (Zhai et al. 2023, IPDPS, section III-D, packing). Attention needs no mask. The
+last layer stops at the positions that are wanted. Layers are called as modules: quantized and
+pruned ones work as they are.
 
 A :class:`CachedPrefix` holds what every row begins with. Its positions attend to themselves only,
 as in Prompt Cache (Gim et al. 2024, MLSys, section 3), so that keys and values are the same

@@ -73,7 +73,7 @@ class LeanTagger(Runner):
         self.labels = tagger.labels
         self.weights_sha256 = tagger.weights_sha256
         self.quality = tagger.quality
-        self.quality.extend(self._decide.notes)
+        self.quality.extend(note for note in self._decide.notes if note not in self.quality)
 
     @property
     def device(self) -> torch.device:

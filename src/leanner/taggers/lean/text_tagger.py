@@ -56,7 +56,7 @@ class LeanTextTagger:
         self.chunk_sentences: Final = chunk_sentences
         self._reference: Final = tagger
         self._decide: Final = Decider(Parts.of_transformers(tagger.model), batch_tokens)
-        self.quality.extend(self._decide.notes)
+        self.quality.extend(note for note in self._decide.notes if note not in self.quality)
 
     @property
     def device(self) -> torch.device:

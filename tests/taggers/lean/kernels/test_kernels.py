@@ -19,10 +19,16 @@ from leanner.taggers.lean.kernels import load_kernels
 from leanner.taggers.lean.kernels.compiling import FLAGS
 from leanner.taggers.lean.kernels.compiling import SOURCE
 from leanner.taggers.lean.kernels.compiling import compiled
+from leanner.taggers.lean.kernels.compiling import openmp_of
 
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+with_compiler = pytest.mark.skipif(
+    not (shutil.which("cc") or shutil.which("gcc")), reason="there is no C compiler here"
+)
 
 
 @pytest.fixture(scope="module", params=["native", "no-avx512f"])
@@ -138,6 +144,7 @@ def test_values_are_stored_as_torch_stores_them(
     assert not (apart.bool() & ~near).any()
 
 
+@with_compiler
 def test_a_library_is_compiled_once(tmp_path: Path) -> None:
     first = compiled(SOURCE, tmp_path)
     made = first.stat().st_mtime_ns
@@ -146,6 +153,7 @@ def test_a_library_is_compiled_once(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [first.name]
 
 
+@with_compiler
 def test_another_source_is_another_library(tmp_path: Path) -> None:
     other = tmp_path / "other.c"
     other.write_text(SOURCE.read_text() + "\n/* changed */\n")
@@ -162,6 +170,7 @@ def test_without_a_compiler_the_reason_is_said(tmp_path: Path, monkeypatch: pyte
     assert note.startswith("attention and normalization are torch's, which is slower: expected a C compiler")
 
 
+@with_compiler
 def test_a_source_that_does_not_compile_leaves_nothing(tmp_path: Path) -> None:
     broken = tmp_path / "broken.c"
     broken.write_text("int leanner_attention(")
@@ -170,6 +179,7 @@ def test_a_source_that_does_not_compile_leaves_nothing(tmp_path: Path) -> None:
     assert not list((tmp_path / "cache").iterdir())
 
 
+@with_compiler
 def test_kernels_that_compute_something_else_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = tmp_path / "wrong.c"
     wrong.write_text(SOURCE.read_text().replace("1.0f / sum_of(total + last)", "2.0f / sum_of(total + last)"))
@@ -180,3 +190,73 @@ def test_kernels_that_compute_something_else_are_refused(tmp_path: Path, monkeyp
 
 def test_a_gpu_needs_none() -> None:
     assert find_kernels(torch.device("cuda")) == (None, ())
+
+
+@with_compiler
+def test_what_is_no_library_is_made_again(tmp_path: Path) -> None:
+    library = compiled(SOURCE, tmp_path)
+    library.write_bytes(b"something else")
+    queries = torch.randn(4, 32)
+    found = load_kernels(tmp_path).attention(queries, queries, queries, rows=places([4]), heads=1)
+    assert found.shape == queries.shape
+
+
+def test_more_threads_give_the_same_bits(kernels: Kernels) -> None:
+    parts = torch.randn(3, 600, 64).unbind()
+    grid = (torch.rand(64), torch.full((64,), 128.5))
+    found = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            attended = kernels.attention(*parts, rows=places([100, 1, 499]), heads=2)
+            with torch.inference_mode():
+                normed, stored = kernels.add_norm(parts[0].clone(), attended, torch.nn.LayerNorm(64), grid)
+            found.append((attended, normed, stored))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("queries", "said"),
+    [
+        (torch.zeros(4, 32).half(), "expected float32 on the CPU, found torch.float16"),
+        (torch.zeros(4, 48), "expected 48 features, a multiple of 32"),
+        (torch.zeros(32, 4).t(), "features side by side"),
+    ],
+    ids=["half", "48", "transposed"],
+)
+def test_what_a_kernel_would_misread_is_refused(kernels: Kernels, queries: Tensor, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        kernels.attention(queries, queries, queries, rows=places([4]), heads=1)
+
+
+def test_a_row_without_positions_is_passed_over(kernels: Kernels) -> None:
+    parts, held = torch.randn(3, 5, 32).unbind(), torch.randn(2, 3, 32).unbind()
+    found = kernels.attention(*parts, rows=places([0, 5, 0]), heads=1, held=(held[0], held[1]))
+    alone = kernels.attention(*parts, rows=places([5]), heads=1, held=(held[0], held[1]))
+    assert torch.equal(found, alone)
+
+
+MAPS = """\
+7f00-7f01 r-xp 00000000 00:01 1 /venv/lib/sentencepiece.libs/libgomp-6a29c32d.so.1.0.0
+7f02-7f03 r-xp 00000000 00:01 2 /venv/lib/scikit_learn.libs/libgomp-e985bcbb.so.1.0.0
+7f04-7f05 r-xp 00000000 00:01 3 /venv/lib/my torch/torch{place}
+7f06-7f07 r-xp 00000000 00:01 3 /venv/lib/my torch/torch{place}
+"""
+
+
+@pytest.mark.parametrize("place", ["/lib/libgomp.so.1", ".libs/libgomp-a34b3233.so.1"])
+def test_of_several_openmps_torchs_is_taken(place: str) -> None:
+    found = openmp_of(Path("/venv/lib/my torch/torch"), MAPS.format(place=place))
+    assert found == f"/venv/lib/my torch/torch{place}"
+
+
+def test_an_openmp_that_may_not_be_torchs_is_refused() -> None:
+    with pytest.raises(KernelError, match=r"expected one GNU OpenMP .* found /venv/lib/sentencepiece.*, /venv/lib/sci"):
+        openmp_of(Path("/elsewhere/torch"), MAPS.format(place="/lib/libiomp5.so"))
+    with pytest.raises(KernelError, match="found none"):
+        openmp_of(Path("/elsewhere/torch"), "7f00-7f01 r-xp 00000000 00:01 1 /lib/libiomp5.so\n")
+    only = "7f00-7f01 r-xp 00000000 00:01 1 /usr/lib/libgomp.so.1\n"
+    assert openmp_of(Path("/elsewhere/torch"), only) == "/usr/lib/libgomp.so.1"

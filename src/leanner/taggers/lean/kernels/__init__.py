@@ -85,13 +85,16 @@ class Kernels:
 
         Raises:
             MemoryError: There is none for a row so long.
+            ValueError: Other numbers than float32 on the CPU, or heads of another size.
         """
         size = queries.shape[1] // heads
+        _check(queries, keys, values, *(held or ()), multiple=HEAD_STEP * heads)
         begins, lengths = rows
         before = (queries.new_empty(0), queries.new_empty(0)) if held is None else held
         # Rows of a tensor may lie apart, features may not.
-        assert queries.stride() == keys.stride() == values.stride() == (queries.stride(0), 1)
-        assert held is None or before[0].stride() == before[1].stride() == (before[0].stride(0), 1)
+        alike = queries.stride() == keys.stride() == values.stride() and before[0].stride() == before[1].stride()
+        if not alike or queries.stride(1) != 1 or (held is not None and before[0].stride(1) != 1):
+            raise ValueError("expected queries, keys and values that lie alike, features side by side")
         result = torch.empty_like(queries, memory_format=torch.contiguous_format)
         failed = self._functions.leanner_attention(
             *(queries.data_ptr(), keys.data_ptr(), values.data_ptr(), queries.stride(0)),
@@ -115,7 +118,11 @@ class Kernels:
             residual: Added to it.
             norm: With weight and bias.
             grid: Steps and shift by which the second result is stored as uint8; the first one itself if ``None``.
+
+        Raises:
+            ValueError: Other numbers than float32 on the CPU, or another number of features.
         """
+        _check(x, residual, norm.weight, norm.bias, *(grid or ()), multiple=WIDTH_STEP)
         x, residual = x.contiguous(), residual.contiguous()
         stored = None if grid is None else torch.empty(x.shape, dtype=torch.uint8)
         steps, shift = (None, None) if grid is None else grid
@@ -130,6 +137,7 @@ class Kernels:
 
         *Shapes:* ``x`` and result ``(positions, features)``; ``grid`` two of ``(features,)``: steps and shift.
         """
+        _check(x, *grid, multiple=WIDTH_STEP)
         x = x.contiguous()
         stored = torch.empty(x.shape, dtype=torch.uint8)
         steps, shift = grid
@@ -149,10 +157,16 @@ def load_kernels(folder: Path | None = None) -> Kernels:
         KernelError: They cannot be had here, or do not compute what torch computes.
     """
     folder = Path(pooch.os_cache("leanner")) / "kernels" if folder is None else folder
+    library = compiled(SOURCE, folder)
     try:
-        kernels = Kernels(compiled(SOURCE, folder))
-    except OSError as error:
-        raise KernelError(f"the library cannot be loaded: {error}") from error
+        kernels = Kernels(library)
+    except OSError:
+        # Something else has come to lie there.
+        library.unlink(missing_ok=True)
+        try:
+            kernels = Kernels(compiled(SOURCE, folder))
+        except OSError as error:
+            raise KernelError(f"the library cannot be loaded: {error}") from error
     _try(kernels)
     return kernels
 
@@ -195,6 +209,20 @@ def _try(kernels: Kernels) -> None:
         )
     if not apart <= _TOLERANCE:
         raise KernelError(f"expected what torch computes within {_TOLERANCE}, found a difference of {apart}")
+
+
+def _check(*tensors: Tensor, multiple: int) -> None:
+    """Refuse what a kernel would misread.
+
+    Raises:
+        ValueError: See there.
+    """
+    width = tensors[0].shape[-1]
+    for tensor in tensors:
+        if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
+            raise ValueError(f"expected float32 on the CPU, found {tensor.dtype} on {tensor.device}")
+        if tensor.shape[-1] != width or width % multiple:
+            raise ValueError(f"expected {width} features, a multiple of {multiple}, found {tensor.shape[-1]}")
 
 
 def _at(tensor: Tensor | None) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import platform
 import re
@@ -13,6 +14,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+from leanner.atomic import write_atomically
 
 
 SOURCE: Final = Path(__file__).with_name("kernels.c")
@@ -47,7 +50,7 @@ def compiled(source: Path, folder: Path, flags: Sequence[str] = FLAGS) -> Path:
     compiler = _compiler()
     openmp = loaded_openmp()
     version = _run([compiler, "--version"])
-    parts = (source.read_text(), *flags, version, openmp, _cpu())
+    parts = (source.read_text(encoding="utf-8"), *flags, version, openmp, _cpu())
     library = folder / f"kernels-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:16]}.so"
     if library.exists():
         return library
@@ -58,7 +61,8 @@ def compiled(source: Path, folder: Path, flags: Sequence[str] = FLAGS) -> Path:
             _run([compiler, *flags, "-c", str(source), "-o", str(made / "kernels.o")])
             # A second OpenMP would have threads of its own, which wait busily beside torch's.
             _run([compiler, "-shared", str(made / "kernels.o"), openmp, "-lm", "-o", str(made / "kernels.so")])
-            (made / "kernels.so").replace(library)
+            # Whole or not there: a library that is cut off can end the process that loads it.
+            write_atomically(library, (made / "kernels.so").read_bytes())
     except OSError as error:
         raise KernelError(f"{error.filename}: {error.strerror}") from error
     return library
@@ -73,10 +77,30 @@ def loaded_openmp() -> str:
     maps = Path("/proc/self/maps")
     if not maps.exists():
         raise KernelError(f"expected Linux, found {platform.system()}")
-    found = re.search(r"\s(/\S*/libgomp[^/\s]*\.so\S*)$", maps.read_text(), re.MULTILINE)
-    if found is None:
-        raise KernelError("expected a torch with GNU OpenMP (libgomp), found another one")
-    return found[1]
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        raise KernelError("expected torch as a package, found none")
+    return openmp_of(Path(spec.origin).parent, maps.read_text(encoding="utf-8", errors="replace"))
+
+
+def openmp_of(torch: Path, maps: str) -> str:
+    """Return the path of torch's OpenMP among what a process has loaded: other packages bring their own.
+
+    Args:
+        torch: Its folder.
+        maps: As ``/proc/self/maps`` has them.
+
+    Raises:
+        KernelError: It has none of GNU, or which one is its is not to be told.
+    """
+    found: dict[str, None] = dict.fromkeys(re.findall(r" (/.*/libgomp[^/\n]*\.so[^/\n]*)$", maps, re.MULTILINE))
+    folders = (torch, torch.with_name("torch.libs"))
+    its: list[str] = [path for path in found if any(folder in Path(path).parents for folder in folders)]
+    if len(its) == 1:
+        return its[0]
+    if not its and len(found) == 1:
+        return next(iter(found))
+    raise KernelError(f"expected one GNU OpenMP (libgomp) of torch, found {', '.join(its or found) or 'none'}")
 
 
 def _compiler() -> str:

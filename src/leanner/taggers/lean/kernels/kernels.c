@@ -185,6 +185,7 @@ struct packed {
 
 /* One head of one row, `size` features from `feature` on, `length` positions from `begin` on. */
 INLINE void attend(const struct packed *p, long begin, long length, long feature, int size, float scale, float *scratch) {
+  if (length <= 0) return;
   long keys = p->held + length, pad = (keys + LANES - 1) / LANES * LANES;
   float *transposed = scratch, *scores = transposed + size * pad;
   const float **key_at = (const float **)(scores + QUERIES * pad), **value_at = key_at + pad;
@@ -230,7 +231,7 @@ int leanner_attention(const float *queries, const float *keys, const float *valu
   long pad = (held + longest + LANES - 1) / LANES * LANES;
   size_t bytes = (size_t)pad * ((size + QUERIES) * sizeof(float) + 2 * sizeof(float *));
   /* As aligned_alloc wants it. */
-  bytes = (bytes + 63) / 64 * 64;
+  bytes = (bytes + 64) / 64 * 64;
   int failed = 0;
 #pragma omp parallel num_threads(threads)
   {
