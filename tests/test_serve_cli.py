@@ -64,7 +64,7 @@ def test_it_serves_as_asked_until_a_signal(
     assert serve(tmp_path, *options, "--max-body-bytes", 99, "--device", "cuda") == 0
 
     assert fake.asked == [
-        {"port": 8081, "queue": 7, "timeout_s": 2.5, "max_body_bytes": 99},
+        {"port": 8081, "queue": 7, "timeout_s": 2.5, "max_body_bytes": 99, "log_batches": False},
         {
             "source": Source("leanner.serve_cli:load", {"folder": str(tmp_path), "device": "cuda"}),
             "batching": DynamicBatching(4, 0.0),

@@ -139,7 +139,7 @@ def test_without_the_server_the_case_is_not_run(session: Session, server: str, m
         def start(self, *_: object) -> NoReturn:
             raise NotInstalledError("expected a package, found none")
 
-    monkeypatch.setattr(target, "make_server", lambda _: Missing())
+    monkeypatch.setattr(target, "make_server", lambda *_: Missing())
     record = run(session, served_by(server))
 
     assert record.verdict is Verdict.NOT_RUN
@@ -201,7 +201,7 @@ def test_a_server_that_is_killed_is_an_error_of_its_case_and_the_session_goes_on
 ) -> None:
     pytest.importorskip("mosec", reason="mosec is not installed: pip install 'leanner[mosec]'")
     server = Watched()
-    monkeypatch.setattr(target, "make_server", lambda _: server)
+    monkeypatch.setattr(target, "make_server", lambda *_: server)
     case = served_by(MOSEC)
     with pytest.raises(ServerError, match="mosec is gone"):
         run(session, case, Killing(kill=server.kill))

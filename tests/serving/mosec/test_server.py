@@ -38,6 +38,7 @@ def test_it_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
         "max_body_bytes": 1 << 20,
         "max_restarts": 5,
         "start_timeout_s": 120.0,
+        "log_batches": True,
     }
 
 

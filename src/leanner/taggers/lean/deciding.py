@@ -18,8 +18,6 @@ from leanner.taggers.lean.bert import CachedPrefix
 from leanner.taggers.lean.bert import PackedBert
 from leanner.taggers.lean.encoding import WordEncoder
 from leanner.taggers.lean.kernels import find_kernels
-from leanner.taggers.lean.steps import NOT_COMPILED
-from leanner.taggers.lean.steps import CompiledSteps
 from leanner.taggers.lean.viterbi import best_tags
 
 
@@ -86,8 +84,6 @@ class Decider:
         self._parts: Final = parts
         kernels, self.notes = find_kernels(self._weight.device)
         self.encoder: Final = PackedBert(parts.encoder, kernels)
-        if kernels is not None and not isinstance(self.encoder.steps, CompiledSteps):
-            self.notes = (*self.notes, NOT_COMPILED)
         self.prefix_ids: Final = prefix_ids
         self.prefix: Final = None if prefix_ids is None else self._cached(prefix_ids)
 

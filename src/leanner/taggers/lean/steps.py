@@ -20,12 +20,6 @@ from leanner.taggers.lean.kernels import WIDTH_STEP
 from leanner.taggers.lean.kernels import Kernels
 
 
-#: What a reader must know where kernels are there and not used.
-NOT_COMPILED: Final = (
-    "attention and normalization are torch's, which is slower: the compiled ones are for float32 and heads of a "
-    f"multiple of {HEAD_STEP} features"
-)
-
 #: Keys and values that all rows see besides their own, ``(length, width)`` each.
 Held = tuple[Tensor, Tensor]
 #: Queries, keys and values.
