@@ -147,6 +147,14 @@ def test_without_a_pause_of_the_sampler_all_half_widths_are(name: str, before: B
     assert _at(99 if before == "busy" else 97, (bounds.random_pct or 0.0 for bounds in found)) <= 1.0
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_windows_that_begin_busy_are_as_narrow_with_pauses_too(name: str) -> None:
+    _, found = _trials(KINDS[name], 200, seed=2741, before=("busy",))
+
+    assert _at(100, (100.0 * (bounds.high_j - bounds.j) / bounds.j for bounds in found)) <= 6.0
+    assert _at(99, (bounds.random_pct or 0.0 for bounds in found)) <= 1.0
+
+
 def _at(percent: float, values: Iterable[float]) -> float:
     return float(np.percentile(list(values), percent, method="higher"))
 
