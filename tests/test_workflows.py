@@ -151,6 +151,25 @@ def test_the_nightly_measures_compares_and_keeps(tmp_path: Path, compared: int) 
     assert runner.summary.read_text() == "| a table |\n"
 
 
+def test_servers_are_soaked_and_measured_every_night_and_with_each_change(tmp_path: Path) -> None:
+    nightly = workflow("nightly-gpu.yml")["jobs"]["serve"]
+    soak = next(step for step in nightly["steps"] if "soak" in step.get("run", ""))
+    assert soak["env"] == {"LEANNER_SOAK_SECONDS": "600"}
+    for number, (job, measure) in enumerate(
+        [
+            (nightly, "tox run -e gpu -- -m gpu and served --benchmark-json=leanner-results/gpu-served.json "),
+            (workflow("ci.yml")["jobs"]["serve"], "tox run -e serve -- --leanner-sentences 200"),
+        ]
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        runner = Runner(folder, 0)
+        assert runner.run(job)
+        install, soaked, measured = runner.calls.read_text().splitlines()[:3]
+        assert (install, soaked) == ("python -m pip install --quiet tox", "tox run -e soak")
+        assert measured.startswith(measure)
+
+
 @pytest.mark.parametrize("compared", [0, 1])
 def test_a_change_is_compared_with_its_base_and_the_outcome_is_told(tmp_path: Path, compared: int) -> None:
     runner = Runner(tmp_path, compared)

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import pickle
+import tracemalloc
 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from corpora.synthetic import generated
@@ -189,18 +189,17 @@ def test_no_corpus_and_unknown_policy_are_refused() -> None:
 
 
 def test_memory_stays_flat() -> None:
-    """50,000 sentences cost two megabytes of fingerprints; keeping the documents would cost seventeen."""
-    process = psutil.Process()
+    """A sentence leaves 40 bytes of fingerprint behind; its document would be 340."""
 
-    def growth_mb(articles: int) -> float:
-        before = peak = process.memory_info().rss
-        sentences = 0
-        for number, document in enumerate(MergedCorpus([generated("mine", articles)])):
-            sentences += len(document.sentences)
-            if number % 100 == 0:
-                peak = max(peak, process.memory_info().rss)
+    def peak_bytes(articles: int) -> int:
+        corpus = MergedCorpus([generated("mine", articles)])
+        tracemalloc.start()
+        try:
+            sentences = sum(len(document.sentences) for document in corpus)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
         assert sentences == 10 * articles
-        return float(max(peak, process.memory_info().rss) - before) / 1e6
+        return peak
 
-    growth_mb(100)
-    assert growth_mb(5_000) < 6
+    assert peak_bytes(2_200) - peak_bytes(200) < 100 * 20_000

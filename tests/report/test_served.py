@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leanner.report.served import NO_END
-from leanner.report.served import SERVED
 from leanner.report.served import Told
 from leanner.report.served import served
+from leanner.report.served import served_columns
 from report import records
 from report.records import energy
 from report.records import not_run
@@ -24,16 +24,17 @@ def told(case: CaseRecord) -> dict[str, Told]:
     """Return the cells of the only served case by their headings."""
     ((found, cells),) = served([record(), case, not_run()])
     assert found is case
-    return dict(zip([column.heading for column in SERVED], cells, strict=True))
+    return dict(zip([column.heading for column in served_columns([case])], cells, strict=True))
 
 
 def test_headings_are_unique_and_have_a_meaning() -> None:
-    assert len({column.heading for column in SERVED}) == len(SERVED)
-    assert all(column.meaning for column in SERVED)
+    columns = served_columns([records.served(slo=records.slo())])
+    assert len({column.heading for column in columns}) == len(columns)
+    assert all(column.meaning for column in columns)
 
 
 def test_what_is_known_has_no_reason() -> None:
-    cells = told(replace(records.served(), energy=energy(12.0)))
+    cells = told(replace(records.served(slo=records.slo()), energy=energy(12.0)))
 
     for cell in cells.values():
         assert cell.text is not None
@@ -66,14 +67,14 @@ def test_a_latency_without_end_is_unknown_with_its_reason() -> None:
 
 
 def test_what_serves_in_this_process_was_not_started_and_has_no_memory_of_its_own() -> None:
-    cells = told(records.served(start_s=None, peak_mb=None))
+    cells = told(records.served(start_s=None, tree_mb=None))
 
     for heading in ("start s", "server MB"):
         assert cells[heading] == Told(None, None, "it is served in this process, and no other was started")
 
 
 def test_memory_that_the_kernel_does_not_tell_is_unknown() -> None:
-    cell = told(records.served(peak_mb=None))["server MB"]
+    cell = told(records.served(tree_mb=None))["server MB"]
 
     assert cell == Told(None, None, "the kernel does not tell what memory the server's processes share")
 
@@ -99,3 +100,42 @@ def test_grouping_by_length_is_said() -> None:
 
     assert cells["batch"] == Told("16 by length", 16)
     assert cells["delay ms"].text == "2.5"
+
+
+def test_the_highest_rate_has_its_bound_and_its_watts() -> None:
+    cells = told(records.served(slo=records.slo()))
+
+    assert cells["SLO req/s"] == Told("20.0 (100 ms)", 20.0)
+    assert cells["SLO W"] == Told("41.5", 41.5)
+
+
+def test_watts_that_are_estimated_are_marked() -> None:
+    case = replace(records.served(slo=records.slo()), energy=energy(12.0, "estimate"))
+
+    assert told(case)["SLO W"] == Told("~41.5", 41.5)
+
+
+def test_a_rate_that_was_not_found_is_unknown() -> None:
+    slo = {"bound_ms": 5.0, "best": None, "fails_at_per_s": None, "reason": "too slow", "trials": []}
+    cells = told(records.served(slo=slo))
+
+    assert cells["SLO req/s"] == cells["SLO W"] == Told(None, None, "too slow")
+
+
+def test_a_rate_that_was_looked_for_in_another_case_is_unknown_with_its_reason() -> None:
+    both = [records.served("torchserve-bf16-b1"), records.served(slo=records.slo())]
+    (_, without), (_, with_bound) = served(both)
+    place = [column.heading for column in served_columns(both)].index("SLO req/s")
+
+    assert without[place] == Told(None, None, "no bound of the p99 was given (--leanner-slo-ms)")
+    assert with_bound[place].text == "20.0 (100 ms)"
+
+
+def test_without_a_bound_nothing_is_said_of_rates() -> None:
+    assert not [heading for heading in told(records.served()) if "SLO" in heading]
+
+
+def test_watts_at_a_rate_that_no_meter_tells_are_unknown() -> None:
+    slo = records.slo(power_w={"value": None, "low": None, "high": None, "reason": "no RAPL"})
+
+    assert told(records.served(slo=slo))["SLO W"] == Told(None, None, "no RAPL")

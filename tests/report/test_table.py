@@ -195,7 +195,7 @@ def test_without_a_served_case_nothing_is_said_of_servers() -> None:
 
 
 def test_what_is_unknown_of_a_served_case_shares_the_footnotes() -> None:
-    here = served("in-process-bf16-b16", "in-process", start_s=None, peak_mb=None, latency_ms=quantiles(70.0))
+    here = served("in-process-bf16-b16", "in-process", start_s=None, tree_mb=None, latency_ms=quantiles(70.0))
     text = shown([here, served()])
     row = cells(under("served", text), "in-process-bf16-b16")
 

@@ -11,6 +11,7 @@ from typing import Literal
 from leanner.meters import gpu as gpus
 from leanner.meters import rapl
 from leanner.meters import sampling
+from leanner.meters import width
 from leanner.meters.cgroup import cgroup_peak
 from leanner.meters.estimate import estimate
 from leanner.meters.lost import without_ticks
@@ -197,4 +198,4 @@ def _quality(equipment: Equipment, energy: Mapping[str, EnergyDomain], trace: Tr
         )
     if equipment.on_gpu and not equipment.synchronized:
         notes.append("CUDA was not waited for at the window's edges: its work may lie outside")
-    return notes + sampling.notes(trace)
+    return notes + width.notes(energy, trace.window_s) + sampling.notes(trace)

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 
 #: What a window holds: rest (before anything is loaded; with the tagger loaded, before and after the rounds), a round
-#: that warms up, a round, one of the baseline between those of a case, or one over the first sentences alone.
-WindowKind = Literal["idle-bare", "idle-before", "idle-after", "warmup", "round", "baseline-round", "prefix"]
+#: that warms up, a round, one of the baseline between those of a case, one over the first sentences alone, or requests
+#: that arrive at a rate.
+WindowKind = Literal["idle-bare", "idle-before", "idle-after", "warmup", "round", "baseline-round", "prefix", "rate"]
 
 
 class Window:

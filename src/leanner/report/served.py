@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NO_END: Final = "too few requests, for how much they depend on each other, to bound that end of the interval"
 _NOT_LOGGED: Final = "the server logged no batch"
 _HERE: Final = "it is served in this process, and no other was started"
+_NO_BOUND: Final = "no bound of the p99 was given (--leanner-slo-ms)"
 _NOT_TOLD: Final = "the kernel does not tell what memory the server's processes share"
 
 
@@ -48,10 +49,17 @@ class ServedColumn:
     tell: Callable[[CaseRecord, Mapping[str, Any]], Told]
 
 
+def served_columns(records: Sequence[CaseRecord]) -> tuple[ServedColumn, ...]:
+    """Return the columns of these cases: those of a rate under a bound only where one was looked for."""
+    bounded = any(record.served is not None and record.served["slo"] is not None for record in records)
+    return (*SERVED, *(_SLO if bounded else ()))
+
+
 def served(records: Sequence[CaseRecord]) -> list[tuple[CaseRecord, list[Told]]]:
-    """Return the served cases of a run that came to an end, each with its cells in the order of ``SERVED``."""
+    """Return the served cases of a run that came to an end, each with its cells in the order of ``served_columns``."""
+    columns = served_columns(records)
     return [
-        (record, [column.tell(record, record.served) for column in SERVED])
+        (record, [column.tell(record, record.served) for column in columns])
         for record in records
         if record.served is not None
     ]
@@ -115,7 +123,28 @@ def _start(_: CaseRecord, served: Mapping[str, Any]) -> Told:
 
 
 def _memory(_: CaseRecord, served: Mapping[str, Any]) -> Told:
-    return _number(served["peak_mb"], ".0f", _HERE if served["start_s"] is None else _NOT_TOLD)
+    return _number(served["tree_mb"], ".0f", _HERE if served["start_s"] is None else _NOT_TOLD)
+
+
+def _slo(_: CaseRecord, served: Mapping[str, Any]) -> Told:
+    """Return the highest rate whose p99 stays under the bound, with the bound."""
+    slo = served["slo"]
+    if slo is None:
+        return Told(None, None, _NO_BOUND)
+    if slo["best"] is None:
+        return Told(None, None, slo["reason"])
+    rate = slo["best"]["rate_per_s"]
+    return Told(f"{rate:.1f} ({slo['bound_ms']:g} ms)", rate, slo["reason"])
+
+
+def _slo_watts(record: CaseRecord, served: Mapping[str, Any]) -> Told:
+    slo = served["slo"]
+    if slo is None:
+        return Told(None, None, _NO_BOUND)
+    if slo["best"] is None:
+        return Told(None, None, slo["reason"])
+    power = next(trial["power_w"] for trial in slo["trials"] if trial["seed"] == slo["best"]["seed"])
+    return _marked(record, _number(power["value"], ".1f", power["reason"]))
 
 
 def _same_spans(_: CaseRecord, served: Mapping[str, Any]) -> Told:
@@ -125,8 +154,12 @@ def _same_spans(_: CaseRecord, served: Mapping[str, Any]) -> Told:
 
 def _joules(record: CaseRecord, _: Mapping[str, Any]) -> Told:
     energy = record.energy
-    told = _number(energy.per_1000_sentences_j if energy else None, ".1f", reason_of(record, "energy"))
-    if energy is None or told.text is None or "estimate" not in energy.sources:
+    return _marked(record, _number(energy.per_1000_sentences_j if energy else None, ".1f", reason_of(record, "energy")))
+
+
+def _marked(record: CaseRecord, told: Told) -> Told:
+    """Return joules or watts with a mark if they are estimated."""
+    if told.text is None or record.energy is None or "estimate" not in record.energy.sources:
         return told
     return Told(f"~{told.text}", told.sort)
 
@@ -156,4 +189,10 @@ SERVED: Final = (
         "other spans", "requests whose spans are not those of the same batch, tagged without the server", _same_spans
     ),
     ServedColumn("J/1k sent", "joules per 1,000 requests; ~ is an estimate", _joules),
+)
+
+#: Where a bound of the p99 was given.
+_SLO: Final = (
+    ServedColumn("SLO req/s", "highest rate of arrivals whose p99 stays under the bound, which stands behind it", _slo),
+    ServedColumn("SLO W", "mean watts at that rate, idle power included", _slo_watts),
 )

@@ -19,8 +19,8 @@ from leanner.report.columns import COST
 from leanner.report.columns import reason_of
 from leanner.report.record import CaseRecord
 from leanner.report.record import Verdict
-from leanner.report.served import SERVED
 from leanner.report.served import served
+from leanner.report.served import served_columns
 
 
 #: Columns of what is no terminal: a log, a file.
@@ -145,7 +145,7 @@ def _served(records: Sequence[CaseRecord], notes: _Footnotes, width: int) -> lis
     ]
     if not rows:
         return []
-    headings = ("configuration", *(column.heading for column in SERVED))
+    headings = ("configuration", *(column.heading for column in served_columns(records)))
     whole = _table("served", headings, rows)
     if _columns(whole) <= width:
         return [whole]

@@ -6,28 +6,23 @@ import os
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from typing import Any
 
 import psutil
-import pytest
 
 from jsonschema import Draft202012Validator
 
 from leanner.configurations import Configuration
-from leanner.measure.served import account
-from leanner.measure.served import target
 from leanner.measure.served.account import Service
 from leanner.measure.served.account import same_spans
 from leanner.measure.served.account import tree_mb
 from leanner.measure.served.tagger import Requests
 from leanner.measure.served.tagger import ServedTagger
 from leanner.measure.served.target import open_target
+from leanner.meters import open_meter
 from leanner.report.schema import schema
 from leanner.serving.batching import DynamicBatching
-from leanner.serving.load.slo import Search
 from leanner.serving.serving import IN_PROCESS
 from leanner.serving.serving import Serving
 from leanner.serving.wire import read_request
@@ -69,7 +64,8 @@ def test_a_service_is_described_as_the_schema_has_it() -> None:
         for _ in range(10):
             tag(served, documents)
         served.end_rounds()
-        found = dict(served.describe([2.0, 3.0, 4.0], options()))
+        with open_meter("off") as meter:
+            found = dict(served.describe([2.0, 3.0, 4.0], options(), meter))
 
     Draft202012Validator({"$ref": "#/$defs/Served", "$defs": schema()["$defs"]}).validate(
         json.loads(json.dumps(found, allow_nan=False))
@@ -80,7 +76,7 @@ def test_a_service_is_described_as_the_schema_has_it() -> None:
     assert found["requests"] == 320
     assert found["single_ms"]["p50"]["value"] == 3.0
     assert found["latency_ms"]["p99"]["value"] >= found["latency_ms"]["p50"]["value"] > 0
-    assert (found["start_s"], found["peak_mb"], found["slo"]) == (None, None, None)
+    assert (found["start_s"], found["tree_mb"], found["slo"]) == (None, None, None)
     assert found["same_spans"] == {"batches": len(served.of_all[0].batches), "requests": 32, "differ": 0}
     side = found["server_side"]
     assert (side["joined"], side["not_joined"]) == (320, 0)
@@ -138,43 +134,6 @@ def test_a_batch_is_tagged_again_as_it_was() -> None:
 
     assert max(batch.size for batch in call.batches) > 1
     assert found == {"batches": len(call.batches), "requests": 14, "differ": 0}
-
-
-@pytest.mark.parametrize(("bound_ms", "holds"), [(60_000.0, True), (1e-6, False)])
-def test_the_highest_rate_under_a_bound_is_looked_for(
-    bound_ms: float, *, holds: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(account, "LEAST_REQUESTS", 400)
-    monkeypatch.setattr(account, "Search", partial(Search, most_trials=2))
-    monkeypatch.setattr(account.Service, "_rate_per_s", lambda _: 1600.0)
-    # However long this process is held up, no request is refused.
-    monkeypatch.setattr(target, "_QUEUE", 10_000)
-    documents = made_up(7)
-    with service(documents) as served:
-        tag(served, documents)
-        served.begin_rounds()
-        tag(served, documents)
-        served.end_rounds()
-        slo: Any = served.describe([1e-7], options(slo_ms=bound_ms, seed=3))["slo"]
-
-    assert slo["bound_ms"] == bound_ms
-    assert [trial["requests"] for trial in slo["trials"]] == [400, 400]
-    assert [trial["seed"] for trial in slo["trials"]] == [3, 4]
-    assert slo["trials"][0]["rate_per_s"] == 400.0
-    assert (slo["best"] is not None) == holds
-    json.dumps(slo, allow_nan=False)
-
-
-def test_no_rate_is_looked_for_where_a_single_request_is_too_slow() -> None:
-    documents = made_up(3)
-    with service(documents) as served:
-        served.begin_rounds()
-        tag(served, documents)
-        served.end_rounds()
-        slo: Any = served.describe([5.0, 70.0], options(slo_ms=60.0))["slo"]
-
-    assert (slo["best"], slo["trials"]) == (None, [])
-    assert slo["reason"] == "a request with no other in flight took 70 ms: no rate was tried"
 
 
 def test_memory_of_processes_is_that_of_those_that_live() -> None:

@@ -232,7 +232,7 @@ def test_a_real_tagger_behind_torchserve_from_the_table(
     assert served["same_spans"]["differ"] == 0
     assert served["same_spans"]["requests"] == 8
     assert served["start_s"] > 0
-    assert served["peak_mb"] is None or served["peak_mb"] > 50
+    assert served["tree_mb"] is None or served["tree_mb"] > 50
     side = served["server_side"]
     assert side["joined"] == served["requests"] > 0
     assert side["not_joined"] == 0

@@ -16,16 +16,13 @@ from typing import Any
 
 import psutil
 
+from leanner.measure.served.rates import look_for_rate
 from leanner.measure.served.tagger import Requests
 from leanner.measure.served.tagger import ServedTagger
 from leanner.measure.served.target import START_S
 from leanner.measure.served.target import open_target
 from leanner.measure.served.worker import source_of
 from leanner.serving.load.interval import quantile
-from leanner.serving.load.scenarios import OpenLoop
-from leanner.serving.load.slo import LEAST_REQUESTS
-from leanner.serving.load.slo import Found
-from leanner.serving.load.slo import Search
 from leanner.serving.load.summary import SHARES
 from leanner.serving.load.summary import join
 from leanner.serving.load.summary import latencies_ms
@@ -37,6 +34,7 @@ from leanner.serving.wire import read_answer
 if TYPE_CHECKING:
     from leanner.configurations import Configuration
     from leanner.measure.served.tagger import Call
+    from leanner.meters import Meter
     from leanner.options import Options
     from leanner.taggers.protocol import Tagger
     from leanner.types import Document
@@ -49,14 +47,14 @@ class Service:
     Attributes:
         configuration: With its ``served``.
         tagger: Behind the server.
-        peak_mb: Of the server's processes, at the ends of rounds; ``None`` where it is this process.
+        tree_mb: Of the server's processes when the rounds had ended; ``None`` where it is this process.
         of_rounds: The calls of the measured rounds.
         of_all: Those over the whole corpus, whose spans F1 is of, and of single sentences.
     """
 
     configuration: Configuration
     tagger: ServedTagger
-    peak_mb: float | None = None
+    tree_mb: float | None = None
     of_rounds: list[Call] = field(default_factory=list)
     of_all: list[Call] = field(default_factory=list)
 
@@ -68,14 +66,15 @@ class Service:
         """Have what was sent since count as the rounds."""
         self.of_rounds = self.tagger.take()
         pids = self.tagger.target.pids()
-        self.peak_mb = tree_mb(pids) if pids else None
+        self.tree_mb = tree_mb(pids) if pids else None
 
-    def describe(self, single_ms: Sequence[float], options: Options) -> Mapping[str, Any]:
+    def describe(self, single_ms: Sequence[float], options: Options, meter: Meter) -> Mapping[str, Any]:
         """Return the record's ``served``.
 
         Args:
             single_ms: Of sentences with no other request in flight.
             options: With the bound of the p99, if a rate is to be looked for.
+            meter: Of the power at the rates that are tried.
         """
         serving = self.configuration.served
         assert serving is not None
@@ -93,31 +92,14 @@ class Service:
             "single_ms": {name: quantile(single_ms, share).to_json() for name, share in SHARES.items()},
             "server_side": side.to_json(),
             "start_s": target.start_s,
-            "peak_mb": self.peak_mb,
+            "tree_mb": self.tree_mb,
             "same_spans": same_spans(tagger, self.of_all[:1]),
-            "slo": None if options.slo_ms is None else self._slo(options, max(single_ms)),
+            "slo": (
+                None
+                if options.slo_ms is None
+                else look_for_rate(tagger, self._rate_per_s(), max(single_ms), options, meter)
+            ),
         }
-
-    def _slo(self, options: Options, slowest_ms: float) -> Mapping[str, Any]:
-        """Return the highest rate whose p99 stays under the bound, and the trials that found it."""
-        assert options.slo_ms is not None
-        if slowest_ms > options.slo_ms:
-            # 3,000 requests at a low rate take long, and each would be as slow.
-            reason = f"a request with no other in flight took {slowest_ms:.0f} ms: no rate was tried"
-            return Found(options.slo_ms, None, None, reason, ()).to_json()
-        number = len(self.tagger.requests.texts)
-        indices = [place % number for place in range(LEAST_REQUESTS)]
-
-        def load(rate_per_s: float, seed: int) -> Sequence[float]:
-            limit_s = 4.0 * len(indices) / rate_per_s
-            driven = self.tagger.target.drive(OpenLoop(rate_per_s, seed), indices, limit_s=limit_s)
-            return latencies_ms(driven.outcomes)
-
-        start_per_s = max(self._rate_per_s() / 4.0, 1.0)
-        search = Search(options.slo_ms, start_per_s=start_per_s, lowest_per_s=start_per_s / 8.0, seed=options.seed)
-        found = search.run(load)
-        self.tagger.take()
-        return found.to_json()
 
     def _rate_per_s(self) -> float:
         """Return the requests a second of the rounds."""

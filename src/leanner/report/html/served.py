@@ -9,8 +9,8 @@ from leanner.report.html.section import Section
 from leanner.report.numbers import UNKNOWN
 from leanner.report.numbers import Cell
 from leanner.report.numbers import Notes
-from leanner.report.served import SERVED
 from leanner.report.served import served
+from leanner.report.served import served_columns
 from leanner.report.table import title
 
 
@@ -28,5 +28,5 @@ def section(records: Sequence[CaseRecord]) -> Section:
         )
         for record, cells in served(records)
     ]
-    columns = [(column.heading, column.meaning) for column in SERVED]
+    columns = [(column.heading, column.meaning) for column in served_columns(records)]
     return Section("served", "Served", {"columns": columns, "rows": rows, "notes": notes.texts})
