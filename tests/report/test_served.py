@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,7 @@ def test_watts_that_are_estimated_are_marked() -> None:
 
 
 def test_a_rate_that_was_not_found_is_unknown() -> None:
-    slo = {"bound_ms": 5.0, "best": None, "fails_at_per_s": None, "reason": "too slow", "trials": []}
+    slo: dict[str, Any] = {"bound_ms": 5.0, "best": None, "fails_at_per_s": None, "reason": "too slow", "trials": []}
     cells = told(records.served(slo=slo))
 
     assert cells["SLO req/s"] == cells["SLO W"] == Told(None, None, "too slow")
