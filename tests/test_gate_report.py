@@ -98,8 +98,14 @@ def test_the_control_is_compared_beside_a_baseline_and_those_of_the_store(cases:
         ((JSON, "--leanner-compare-fail=time:5%"), "expected --leanner-compare or --leanner-aa beside"),
         (("--aa",), "expected --benchmark-json=FILE beside --leanner-aa"),
         ((JSON, "--leanner-compare", "--leanner-compare-fail=time"), "expected METRIC:THRESHOLD"),
+        ((JSON, "--leanner-compare-gates=x.toml"), "beside --leanner-compare-gates, found none"),
+        ((JSON, "--leanner-compare-across-machines"), "beside --leanner-compare-across-machines, found none"),
+        ((JSON, "--leanner-compare", "--leanner-compare-gates=x.toml"), "x.toml: cannot be read: No such file"),
+        ((JSON, "--leanner-compare=basline"), "found 'basline', which is none of them"),
+        ((JSON, "--leanner-compare", "corpora"), "found corpora, a folder: * --leanner-compare=baseline corpora"),
+        ((JSON, "--leanner-compare", "test_x.py"), "found test_x.py, a path of tests: *"),
     ],
-    ids=["report", "compare", "control", "threshold"],
+    ids=["report", "compare", "control", "threshold", "gates", "across", "file", "typo", "folder", "tests"],
 )
 def test_wrong_options_end_a_run_before_it_begins(cases: Cases, given: tuple[str, ...], said: str) -> None:
     result = cases.run(*BOTH, *given)
@@ -107,3 +113,58 @@ def test_wrong_options_end_a_run_before_it_begins(cases: Cases, given: tuple[str
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*{said}*"])
     assert cases.loads == 0
+
+
+def test_a_base_that_does_not_hold_or_would_be_replaced_costs_no_measurement(cases: Cases) -> None:
+    assert cases.run(*BOTH, JSON).ret == 0
+    report = cases.report()
+    report["benchmarks"][0]["extra_info"]["leanner"]["time"]["median_s"] *= 0.9
+    (cases.pytester.path / "edited.json").write_text(json.dumps(report))
+    loads = cases.loads
+
+    edited = cases.run(*BOTH, JSON, "--leanner-compare=edited.json")
+    assert edited.ret == pytest.ExitCode.USAGE_ERROR
+    edited.stderr.fnmatch_lines(["*edited.json: expected numbers that follow *"])
+    replaced = cases.run(*BOTH, JSON, "--leanner-compare=report.json")
+    assert replaced.ret == pytest.ExitCode.USAGE_ERROR
+    replaced.stderr.fnmatch_lines(["*expected another file than --benchmark-json=report.json *"])
+    assert cases.loads == loads
+
+
+def test_a_path_that_the_option_took_is_not_passed_over_in_silence_where_nothing_is_run(cases: Cases) -> None:
+    result = cases.run("--leanner-compare", "corpora", "--collect-only", "-q")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*found corpora, a folder*"])
+
+
+@pytest.mark.parametrize(
+    "ini", ["compare = baseline", "aa = true", "compare-fail = nonsense", "compare-gates = none.toml"]
+)
+def test_an_ini_value_breaks_no_run_without_cases(pytester: pytest.Pytester, ini: str) -> None:
+    pytester.makeini(f"[pytest]\nleanner-{ini}\n")
+    pytester.makepyfile("def test_other(): pass")
+
+    pytester.runpytest_inprocess("-p", "no:randomly").assert_outcomes(passed=1)
+
+
+def test_gates_store_and_other_machines_are_as_on_the_command_line(cases: Cases) -> None:
+    (cases.pytester.path / "gates.toml").write_text('[gates]\nf1 = "0.3pt"\n[gates.bf16]\nf1 = "off"\n')
+    given = (*BOTH, JSON, "--leanner-compare", "--leanner-compare-gates=gates.toml", "--leanner-compare-store=runs")
+    assert cases.run(*given).ret == 0
+    assert (cases.pytester.path / "runs").is_dir()
+    assert not (cases.pytester.path / "store").exists()
+    cases.become("bf16", Forget(2), bound=None)
+    ungated = cases.run(*given)
+    assert ungated.ret == 0
+    ungated.stdout.fnmatch_lines(["nothing worse: report.json against *: 1 same"])
+
+    report: dict[str, Any] = cases.report()
+    for bench in report["benchmarks"]:
+        bench["extra_info"]["leanner"]["environment"]["threads"] = 64
+    (cases.pytester.path / "other.json").write_text(json.dumps(report))
+    elsewhere = cases.run(
+        *BOTH, "--benchmark-json=again.json", "--leanner-compare=other.json", "--leanner-compare-across-machines"
+    )
+    assert elsewhere.ret == 0
+    elsewhere.stdout.fnmatch_lines(["across machines: *threads*"])

@@ -26,6 +26,7 @@ from leanner.measure import session
 from leanner.report import final
 from leanner.report.journal import read_journal
 from leanner.report.schema import validate
+from leanner.report.stored import damaged
 from measure.fakes import Forget
 from measure.fakes import Refuse
 from meters.waiting import wait_until
@@ -225,7 +226,7 @@ def test_a_journal_is_gone_on_with_in_place(cases: Cases) -> None:
         ({"gpu": "another"}, 'environment gpu: saved null, now "another"'),
     ],
 )
-def test_f26_what_is_not_the_same_is_measured_again_and_why(
+def test_what_is_not_the_same_is_measured_again_and_why(
     cases: Cases, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], said: str
 ) -> None:
     cases.run("-k", "fp32", JSON)
@@ -235,6 +236,40 @@ def test_f26_what_is_not_the_same_is_measured_again_and_why(
 
     result.assert_outcomes(passed=1)
     assert f"leanner: fp32: measured again: {said}" in result.stdout.str()
+
+
+def test_a_resumed_run_of_some_cases_leaves_the_files_of_the_others(cases: Cases) -> None:
+    cases.run(*BOTH, JSON)
+    journal = cases.pytester.path / "report.journal.jsonl"
+    for given in (("-k", "fp32"), BOTH):
+        result = cases.run(*given, JSON, "--leanner-resume=report.journal.jsonl")
+        assert result.ret == 0
+        for saved in read_journal(journal).cases.values():
+            assert damaged(cases.pytester.path / "report.json", saved.record.files) == []
+    # both are still to be had
+    result.assert_outcomes(skipped=2)
+
+
+def test_the_old_journal_may_be_resumed_and_is_not_replaced(cases: Cases) -> None:
+    cases.run(*BOTH, JSON)
+    old = cases.pytester.path / "report.journal.jsonl.old"
+    (cases.pytester.path / "report.journal.jsonl").rename(old)
+    before = old.read_bytes()
+    killed = cases.pytester.path / "report.journal.jsonl"
+    killed.write_bytes(before.splitlines(keepends=True)[0])
+    kept = killed.read_bytes()
+
+    result = cases.run(*BOTH, JSON, "--leanner-resume=report.journal.jsonl.old")
+    assert result.ret == 0
+    result.assert_outcomes(skipped=2)
+    assert old.read_bytes() == before
+    assert old.with_name(f"{old.name}.2").read_bytes() == kept
+    again = cases.run("-k", "fp32", JSON, "--leanner-resume=report.journal.jsonl.old")
+    again.assert_outcomes(skipped=1)
+    assert old.read_bytes() == before
+    assert old.with_name(f"{old.name}.3").exists()
+    for saved in read_journal(old).cases.values():
+        assert damaged(cases.pytester.path / "report.json", saved.record.files) == []
 
 
 def test_a_broken_journal_ends_the_run_at_once(cases: Cases) -> None:

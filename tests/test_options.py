@@ -38,6 +38,8 @@ WRITTEN = (
     ("replay-meters", "recorded", "replay_meters", "recorded"),
     ("compare", "0001", "compare", "0001"),
     ("compare-fail", "time:5%", "compare_fail", ("time:5%",)),
+    ("compare-gates", "gates.toml", "compare_gates", "gates.toml"),
+    ("compare-store", "runs", "compare_store", "runs"),
 )
 FLAGS = (
     ("strict", "strict"),
@@ -45,6 +47,7 @@ FLAGS = (
     ("interleave", "interleave"),
     ("isolate", "isolate"),
     ("aa", "aa"),
+    ("compare-across-machines", "compare_across_machines"),
 )
 
 
@@ -87,6 +90,9 @@ def test_defaults(pytester: pytest.Pytester) -> None:
         replay_meters=None,
         compare=None,
         compare_fail=(),
+        compare_gates=None,
+        compare_store=None,
+        compare_across_machines=False,
         aa=False,
         strict=False,
         everything=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 from typing import TYPE_CHECKING
 
@@ -110,3 +111,40 @@ def test_a_diff_takes_the_corpus_and_a_case_of_the_run(pair: Run, capsys: pytest
     assert "expected the corpus of the run, found another" in capsys.readouterr().err
     assert main(["diff", str(pair.path), "--corpora", pair.corpora, "--configuration", "int3"]) == 2
     assert "--configuration: expected one of bf16, fp32; found int3" in capsys.readouterr().err
+
+
+def test_a_diff_takes_the_names_that_compare_takes(
+    pair: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = ["--store", str(tmp_path / "store")]
+    assert main(["accept", str(pair.path), "--unchecked", "--reason", "first", *store]) == 0
+    run_id = capsys.readouterr().out.partition(":")[0]
+    saved = tmp_path / ".benchmarks" / "machine" / "0001_saved.json"
+    saved.parent.mkdir(parents=True)
+    shutil.copy(pair.path, saved)
+    given = ["--corpora", pair.corpora, "--json", "--configuration", "bf16", *store]
+
+    for name in (run_id, "baseline"):
+        assert main(["diff", name, str(pair.path), *given]) == 0
+        _, other = json.loads(capsys.readouterr().out)
+        assert run_id in other["against"]
+        assert other["changes"] == []
+    assert main(["diff", run_id, *given]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
+    # pytest-benchmark saves no spans
+    assert main(["diff", "0001", str(pair.path), *given]) == 0
+    _, other = json.loads(capsys.readouterr().out)
+    assert other["against"].endswith("0001_saved.json")
+    assert "expected the file" in other["reason"]
+
+
+def test_a_diff_of_names_of_no_run(pair: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = ["--store", str(tmp_path / "store"), "--corpora", pair.corpora]
+    for given, said in (
+        (["no-such-run"], "which is none of them"),
+        (["baseline"], "expected NEW behind baseline"),
+        (["baseline", str(pair.path)], "expected a baseline of the machine of"),
+    ):
+        assert main(["diff", *given, *store]) == 2
+        assert said in capsys.readouterr().err

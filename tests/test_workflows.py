@@ -16,6 +16,8 @@ import pytest
 
 from ruamel.yaml import YAML
 
+from check.reports import Run
+
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = ROOT / ".github/workflows"
@@ -33,10 +35,19 @@ require(linter).createLinter().then((lint) => {
 });
 """
 
-#: Notes its name and arguments; `leanner compare` prints a table and ends as it is told.
+#: Notes its name and arguments. Measuring leaves the files of a folder behind, if there is one, and ends as it is told;
+#: `leanner compare` is leanner's own where that is asked for, else it prints a table and ends as it is told.
 STAND_IN: Final = """#!/usr/bin/env bash
 echo "$(basename "$0") $*" >> "$CALLS"
-if [ "$1" = compare ]; then echo "| a table |"; exit "$COMPARED"; fi
+case "$*" in
+  "run -e gpu -- "*)
+    if [ -n "$REPORT" ]; then mkdir leanner-results && cp -r "$REPORT"/. leanner-results; fi
+    exit "$MEASURED" ;;
+  "compare "*)
+    if [ "$COMPARED" = itself ]; then exec "$PYTHON" -m leanner.cli "$@"; fi
+    echo "| a table |"
+    exit "$COMPARED" ;;
+esac
 """
 
 
@@ -85,7 +96,7 @@ def test_actions_are_pinned_and_permissions_are_few(name: str) -> None:
 class Runner:
     """Runs the shell steps of a job in order: one that fails ends all but those with ``always()``, as at GitHub."""
 
-    def __init__(self, folder: Path, compared: int) -> None:
+    def __init__(self, folder: Path, compared: int | str, *, measured: int = 0, report: Path | None = None) -> None:
         self.folder: Final = folder
         self.calls: Final = folder / "calls"
         self.summary: Final = folder / "summary.md"
@@ -94,6 +105,10 @@ class Runner:
             "HOME": str(folder / "home"),
             "CALLS": str(self.calls),
             "COMPARED": str(compared),
+            "MEASURED": str(measured),
+            "REPORT": "" if report is None else str(report),
+            "PYTHON": sys.executable,
+            "PYTHONPATH": str(ROOT / "src"),
             "GITHUB_ENV": str(folder / "env"),
             "GITHUB_STEP_SUMMARY": str(self.summary),
         }
@@ -127,10 +142,18 @@ class Runner:
         return good
 
 
+@pytest.fixture
+def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what stands for a report."""
+    folder = tmp_path_factory.mktemp("left")
+    (folder / "gpu.json").write_text("{}")
+    return folder
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the steps are bash's")
 @pytest.mark.parametrize("compared", [0, 1, 2])
-def test_the_nightly_measures_compares_and_keeps(tmp_path: Path, compared: int) -> None:
-    runner = Runner(tmp_path, compared)
+def test_the_nightly_measures_compares_and_keeps(tmp_path: Path, left: Path, compared: int) -> None:
+    runner = Runner(tmp_path, compared, report=left)
     job = workflow("nightly-gpu.yml")["jobs"]["measure"]
 
     assert runner.run(job) is (compared == 0)
@@ -168,6 +191,45 @@ def test_servers_are_soaked_and_measured_every_night_and_with_each_change(tmp_pa
         install, soaked, measured = runner.calls.read_text().splitlines()[:3]
         assert (install, soaked) == ("python -m pip install --quiet tox", "tox run -e soak")
         assert measured.startswith(measure)
+
+
+def test_a_night_that_failed_a_bound_is_compared_too(tmp_path: Path, left: Path) -> None:
+    runner = Runner(tmp_path, 0, measured=1, report=left)
+
+    assert not runner.run(workflow("nightly-gpu.yml")["jobs"]["measure"])
+    assert runner.summary.read_text() == "| a table |\n"
+
+
+def test_a_night_without_a_report_says_so(tmp_path: Path) -> None:
+    runner = Runner(tmp_path, 0, measured=1)
+
+    assert not runner.run(workflow("nightly-gpu.yml")["jobs"]["measure"])
+    assert runner.summary.read_text() == "Nothing was compared: measuring left no leanner-results/gpu.json.\n"
+    assert "leanner compare" not in runner.calls.read_text()
+
+
+def test_the_first_night_says_what_it_stored(tmp_path: Path) -> None:
+    """By leanner itself, on a report that was measured on a made-up machine."""
+    run = Run(tmp_path / "run", only=("fp32", "bf16")).written()
+    left = tmp_path / "left"
+    shutil.copytree(run.folder / "report.files", left / "report.files")
+    shutil.copy(run.path, left / "gpu.json")
+    (tmp_path / "job").mkdir()
+    runner = Runner(tmp_path / "job", "itself", report=left)
+
+    assert runner.run(workflow("nightly-gpu.yml")["jobs"]["measure"])
+    text = runner.summary.read_text()
+    assert text.startswith(
+        "### first run on this machine under these conditions: leanner-results/gpu.json is stored as "
+    )
+    assert list((tmp_path / "job/home/.cache/leanner-nightly/store/runs").glob("*/*/*/run.json"))
+
+
+def test_a_night_that_cannot_be_compared_says_why(tmp_path: Path, left: Path) -> None:
+    runner = Runner(tmp_path, "itself", report=left)
+
+    assert not runner.run(workflow("nightly-gpu.yml")["jobs"]["measure"])
+    assert runner.summary.read_text().startswith("leanner compare: leanner-results/gpu.json: expected a report of ")
 
 
 @pytest.mark.parametrize("compared", [0, 1])

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Final
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from leanner.corpora.environment import corpora_from_environment
 if TYPE_CHECKING:
     from leanner.compare.comparison import Comparison
     from leanner.compare.control import Control
+    from leanner.compare.gate import Result
     from leanner.compare.sides import Sides
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - has no public name
@@ -123,27 +125,47 @@ def _compare(args: argparse.Namespace) -> int:
 
     given = gates(args.fail_on, args.gates)
     result = judge(_sides(args), args.base, args.new, given, across_machines=args.across_machines)
+    if args.format == "json":
+        _print_json(result)
+        return result.exit_code
     if result.comparison is not None:
-        _print(result.comparison, result.control, args.format, everything=args.all)
+        _print(result.comparison, args.format, everything=args.all)
     if result.control is not None:
         _print_control(result.control, args.format)
     if result.advice:
-        # on stderr where stdout is for a machine
-        Console(stderr=args.format != "table", markup=False, highlight=False, soft_wrap=True).print(result.advice)
+        _print_advice(result, args.format)
     return result.exit_code
 
 
-def _print(comparison: Comparison, control: Control | None, form: str, *, everything: bool) -> None:
+def _print_json(result: Result) -> None:
     from leanner.compare.comparison import to_json  # noqa: PLC0415
     from leanner.compare.control import to_json as control_to_json  # noqa: PLC0415
+
+    control = None if result.control is None else control_to_json(result.control)
+    if result.comparison is None:
+        content: dict[str, Any] = {"comparison": None, "reason": result.advice, "control": control}
+    else:
+        content = {**to_json(result.comparison), "control": control, "advice": result.advice or None}
+    sys.stdout.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _print_advice(result: Result, form: str) -> None:
+    from leanner.compare.text import escaped  # noqa: PLC0415
+
+    if form != "markdown":
+        Console(markup=False, highlight=False, soft_wrap=True).print(result.advice)
+    elif result.comparison is None:
+        sys.stdout.write(f"### {escaped(result.advice)}\n")
+    else:
+        sys.stdout.write(f"\n{escaped(result.advice)}\n")
+
+
+def _print(comparison: Comparison, form: str, *, everything: bool) -> None:
     from leanner.compare.text import markdown  # noqa: PLC0415
     from leanner.compare.text import table  # noqa: PLC0415
     from leanner.report.table import WIDE  # noqa: PLC0415
 
-    if form == "json":
-        content = {**to_json(comparison), "control": None if control is None else control_to_json(control)}
-        sys.stdout.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
-    elif form == "markdown":
+    if form == "markdown":
         sys.stdout.write(markdown(comparison))
     else:
         console = Console()

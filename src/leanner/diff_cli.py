@@ -22,12 +22,15 @@ from leanner.corpora.environment import corpora_from_environment
 
 if TYPE_CHECKING:
     from leanner.runs.diffs import CaseDiff
+    from leanner.runs.run import Run
     from leanner.scoring.diff import Change
     from leanner.scoring.diff import Diff
     from leanner.scoring.diff import Tally
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - has no public name
 
+#: As in ``leanner.compare``, which takes a while to import.
+_STORE: Final = ".leanner"
 _HEADINGS: Final = {
     "gained_right": "gained right",
     "gained_wrong": "gained wrong",
@@ -44,10 +47,13 @@ def add_parser(subparsers: Subparsers) -> None:
         help="list spans that cases gained and lost",
         description="List, for each case of a run, the spans that it gives and the baseline of the same run does not, "
         "and the other way round. With NEW, do so for the cases of NEW, and hold each against the same case of RUN as "
-        "well. Exit status: 0, whatever is found, or 2 if a report, or the corpus, cannot be read.",
+        "well. Of several runs of a revision the first is RUN and the latest NEW, as leanner compare takes their F1. "
+        "Exit status: 0, whatever is found, or 2 if a report, or the corpus, cannot be read.",
     )
-    parser.add_argument("run_json", type=Path, metavar="RUN", help="JSON that a run of leanner's cases wrote")
-    parser.add_argument("new_json", type=Path, metavar="NEW", nargs="?", help="that of a later run")
+    names = "a JSON file, the id of a run in the store or in .benchmarks, or a revision of git of which a run is stored"
+    parser.add_argument("earlier", metavar="RUN", help=f"{names}; beside NEW also baseline (accepted on its machine)")
+    parser.add_argument("later", metavar="NEW", nargs="?", help="a later run, likewise")
+    parser.add_argument("--store", type=Path, default=Path(_STORE), help=f"folder of stored runs (default: {_STORE})")
     parser.add_argument(
         "--configuration", action="append", default=[], metavar="NAME", help="this case only; repeatable (default: all)"
     )
@@ -74,17 +80,16 @@ def run(args: argparse.Namespace) -> int:
     """Print the diffs; return 2 if a report or the corpus cannot be read, or a case is not there."""
     # the schema and the readers of corpora take a while, which other sub-commands need not wait for
     from leanner.check.report import UnreadableError  # noqa: PLC0415
+    from leanner.compare.comparison import CannotCompareError  # noqa: PLC0415
     from leanner.runs.diffs import against_baseline  # noqa: PLC0415
     from leanner.runs.diffs import against_run  # noqa: PLC0415
-    from leanner.runs.run import read_run  # noqa: PLC0415
     from leanner.runs.run import with_corpus  # noqa: PLC0415
 
     errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     environment = corpora_from_environment()
     try:
-        earlier = read_run(args.run_json)
-        this = earlier if args.new_json is None else read_run(args.new_json)
-    except UnreadableError as error:
+        earlier, this = _runs(args)
+    except (UnreadableError, CannotCompareError) as error:
         errors.print(f"leanner diff: {error}")
         return 2
     except OSError as error:
@@ -99,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         errors.print(f"leanner diff: --configuration: expected one of {', '.join(sorted(known))}; found {missing[0]}")
         return 2
     found = list(against_baseline(this, args.configuration))
-    if this.path != earlier.path or args.new_json is not None:
+    if args.later is not None:
         found += against_run(earlier, this, args.configuration)
     if args.json:
         json.dump([each.to_json() for each in found], sys.stdout, indent=2, allow_nan=False)
@@ -107,6 +112,43 @@ def run(args: argparse.Namespace) -> int:
         return 0
     _print(found, args.sentences)
     return 0
+
+
+def _runs(args: argparse.Namespace) -> tuple[Run, Run]:
+    """Return RUN and NEW, or RUN twice.
+
+    Raises:
+        UnreadableError: A file is no report.
+        CannotCompareError: A name is of no run.
+        OSError: A file cannot be read.
+    """
+    from leanner.compare.comparison import CannotCompareError  # noqa: PLC0415
+    from leanner.compare.reading import Reader  # noqa: PLC0415
+    from leanner.compare.sides import BASELINE  # noqa: PLC0415
+    from leanner.compare.sides import Sides  # noqa: PLC0415
+    from leanner.compare.store import Store  # noqa: PLC0415
+    from leanner.runs.run import as_run  # noqa: PLC0415
+
+    sides = Sides(Store(args.store), Reader(), checked=False)
+    name = args.earlier if args.later is None else args.later
+    if name == BASELINE:
+        raise CannotCompareError(f"expected NEW behind {BASELINE}, which is that of its machine; found none")
+    this = _file(name) or as_run(sides.several(name, None)[-1].report)
+    if args.later is None:
+        return this, this
+    if (earlier := _file(args.earlier)) is not None:
+        return earlier, this
+    found = sides.several(args.earlier, this.report)
+    if not found:
+        raise CannotCompareError(f"expected a baseline of the machine of {name} in {args.store}, found none")
+    return as_run(found[0].report), this
+
+
+def _file(name: str) -> Run | None:
+    from leanner.runs.run import read_run  # noqa: PLC0415
+
+    path = Path(name)
+    return read_run(path) if path.is_file() or path.suffix == ".json" else None
 
 
 def _print(found: list[CaseDiff], sentences: int) -> None:

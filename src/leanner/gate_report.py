@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from leanner.compare.thresholds import Gates
 from leanner.compare.thresholds import ThresholdError
 from leanner.compare.thresholds import gates
+from leanner.compare_base import missing
 from leanner.json_report import OPTIONS
 
 
@@ -30,7 +32,7 @@ class GateReport:
         report: That writes the report.
 
     Raises:
-        pytest.UsageError: There is to be no report, or a threshold is none.
+        pytest.UsageError: ``--leanner-compare`` took a path of tests for its value.
     """
 
     def __init__(self, config: pytest.Config, report: JsonReport) -> None:
@@ -39,16 +41,37 @@ class GateReport:
         self._result: Result | None = None
         self._control: Control | None = None
         self._failure: str | None = None
-        options = config.stash[OPTIONS]
+        self._gates: Gates | None = None
+        _refuse_tests(config)
+
+    def prepare(self) -> None:
+        """Look for all that comparing needs, before anything is measured: to be called once cases are collected.
+
+        Raises:
+            pytest.UsageError: There is to be no report, a threshold is none, or BASE is not there or does not hold.
+        """
+        options, path = self._config.stash[OPTIONS], self._report.path
         if options.compare is None and not options.aa:
             return
-        if report.path is None:
+        if path is None:
             asked = "--leanner-aa" if options.compare is None else "--leanner-compare"
             raise pytest.UsageError(f"expected --benchmark-json=FILE beside {asked}, found none")
+        file = None if options.compare_gates is None else Path(options.compare_gates)
         try:
-            self._gates = gates(options.compare_fail)
+            self._gates = gates(options.compare_fail, file)
         except ThresholdError as error:
-            raise pytest.UsageError(f"--leanner-compare-fail: {error}") from error
+            raise pytest.UsageError(f"--leanner-compare-fail or -gates: {error}") from error
+        except OSError as error:
+            raise pytest.UsageError(f"--leanner-compare-gates: {file}: cannot be read: {error.strerror}") from error
+        if options.compare is None:
+            return
+        if path.exists() and Path(options.compare).exists() and path.samefile(options.compare):
+            raise pytest.UsageError(
+                f"expected another file than --benchmark-json={path} as --leanner-compare, found the same: this run "
+                "would take its place"
+            )
+        if (why := missing(options.compare, self._store(), self._saved(), options.corpora)) is not None:
+            raise pytest.UsageError(f"--leanner-compare: {why}")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -91,13 +114,22 @@ class GateReport:
     def _compare(self, base: str) -> Result:
         from leanner.compare.gate import judge  # noqa: PLC0415 - only where there are cases
 
-        return judge(self._sides(), base, str(self._report.path), self._gates)
+        options = self._config.stash[OPTIONS]
+        assert self._gates is not None
+        return judge(
+            self._sides(),
+            base,
+            str(self._report.path),
+            self._gates,
+            across_machines=options.compare_across_machines,
+        )
 
     def _look(self) -> Control | None:
         from leanner.compare.gate import look  # noqa: PLC0415 - only where there are cases
 
         path = self._report.path
         assert path is not None
+        assert self._gates is not None
         sides = self._sides()
         return look(sides, sides.reader.read(path), self._gates)
 
@@ -108,10 +140,30 @@ class GateReport:
 
         path = self._report.path
         assert path is not None
-        options = self._config.stash[OPTIONS]
-        reader = Reader(options.corpora)
-        root = self._config.rootpath
-        return Sides(Store(store_of(root)), reader, root / ".benchmarks", trusted=frozenset({path.resolve()}))
+        reader = Reader(self._config.stash[OPTIONS].corpora)
+        return Sides(Store(self._store()), reader, self._saved(), trusted=frozenset({path.resolve()}))
+
+    def _store(self) -> Path:
+        given = self._config.stash[OPTIONS].compare_store
+        return store_of(self._config.rootpath) if given is None else Path(given)
+
+    def _saved(self) -> Path:
+        return self._config.rootpath / ".benchmarks"
+
+
+def _refuse_tests(config: pytest.Config) -> None:
+    """Refuse a value of ``--leanner-compare`` that was to say which tests run: ``--leanner-compare benchmarks``."""
+    given = config.getoption("--leanner-compare")
+    if given is None:
+        return
+    is_folder = Path(given).is_dir()
+    if is_folder or "::" in given or given.endswith(".py"):
+        also = f"; a branch of that name is also refs/heads/{given}" if is_folder else ""
+        what = "a folder" if is_folder else "a path of tests"
+        raise pytest.UsageError(
+            f"expected a run as --leanner-compare=BASE, found {given}, {what}: to run what is there write "
+            f"--leanner-compare=baseline {given}{also}"
+        )
 
 
 def _print(reporter: pytest.TerminalReporter, shown: RenderableType) -> None:

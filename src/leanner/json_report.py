@@ -160,7 +160,8 @@ class JsonReport:
                 write_report(self.path, output)
             remove_unnamed(
                 self.path,
-                [file.path for record in measured.records.values() for file in stored_files(record.files).values()],
+                {file.path for record in measured.records.values() for file in stored_files(record.files).values()}
+                | measured.resumable_files,
             )
         except (ValueError, OSError) as error:  # a ReportError is a ValueError
             self.failure = str(error)

@@ -47,6 +47,9 @@ class Options:
     replay_meters: str | None
     compare: str | None
     compare_fail: tuple[str, ...]
+    compare_gates: str | None
+    compare_store: str | None
+    compare_across_machines: bool
     aa: bool
     strict: bool
     everything: bool
@@ -68,6 +71,9 @@ _POSITIVE: Final = frozenset({"sentences", "watts-per-core", "interval", "batch-
 
 #: Numbers that make no sense below zero.
 _NOT_NEGATIVE: Final = frozenset({"round-sentences", "seconds", "idle"})
+
+#: Options that say how to compare, and nothing where nothing is compared.
+_OF_COMPARING: Final = ("compare-fail", "compare-gates", "compare-store", "compare-across-machines")
 
 #: What an option that may stand without a value stands for then.
 _BARE: Final[dict[str, str]] = {"compare": "baseline"}
@@ -118,8 +124,24 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     ("interval", float, 0.1, "seconds between two samples of power and memory"),
     ("device", str, "auto", "where cases run: cpu, cuda, or auto (cpu; with -m gpu cuda)"),
     ("batch-size", int, 32, "mini-batch size that Flair or transformers is given"),
-    ("seconds", float, 12.0, "time for the rounds of one case; never fewer than 10 rounds, nor more than 50"),
-    ("precision", float, 2.0, "percent to which the interval of the median is to bound it; sets the number of rounds"),
+    (
+        "seconds",
+        float,
+        12.0,
+        (
+            "time for the rounds of one case; never fewer than 10 rounds, nor more than 50; where a meter needs longer "
+            "windows than a round, these are counted"
+        ),
+    ),
+    (
+        "precision",
+        float,
+        2.0,
+        (
+            "percent to which the interval of the rounds' median is to bound it; sets the number of rounds, or of the "
+            "windows that they share"
+        ),
+    ),
     (
         "slo-ms",
         float,
@@ -144,6 +166,14 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
         ),
     ),
     ("compare-fail", list, (), "what must not get worse then, as --fail-on of leanner compare; repeatable"),
+    ("compare-gates", str, None, "TOML file of gates, for all or by configuration, as --gates of leanner compare"),
+    (
+        "compare-store",
+        str,
+        None,
+        "folder of stored runs, as --store of leanner compare (default: .leanner of the project)",
+    ),
+    ("compare-across-machines", bool, False, "compare what differs in machine, corpus or tagger, and mark it"),
     (
         "aa",
         bool,
@@ -195,8 +225,10 @@ def read_options(config: pytest.Config) -> Options:
         raise pytest.UsageError(
             f"expected --leanner-tagger={HF}… beside --leanner-tagger-labels, found {values['tagger']}"
         )
-    if values["compare-fail"] and values["compare"] is None and not values["aa"]:
-        raise pytest.UsageError("expected --leanner-compare or --leanner-aa beside --leanner-compare-fail, found none")
+    # An ini value may say how to compare the runs of which a flag asks for it.
+    given = [name for name in _OF_COMPARING if config.getoption(f"--leanner-{name}")]
+    if given and values["compare"] is None and not values["aa"]:
+        raise pytest.UsageError(f"expected --leanner-compare or --leanner-aa beside --leanner-{given[0]}, found none")
     return Options(
         tagger=values["tagger"],
         tagger_labels=values["tagger-labels"],
@@ -223,6 +255,9 @@ def read_options(config: pytest.Config) -> Options:
         replay_meters=values["replay-meters"],
         compare=values["compare"],
         compare_fail=tuple(values["compare-fail"]),
+        compare_gates=values["compare-gates"],
+        compare_store=values["compare-store"],
+        compare_across_machines=values["compare-across-machines"],
         aa=values["aa"],
         strict=values["strict"],
         everything=values["all"],

@@ -87,7 +87,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave the GPU's cases out unless they are asked for, and put baselines first.
 
     Raises:
-        pytest.UsageError: They are asked for and there is no usable GPU, or xdist is on.
+        pytest.UsageError: They are asked for and there is no usable GPU, or xdist is on, or what the run is to be held
+            against is not there.
     """
     # A family without a configuration in this run leaves an empty set of parameters behind.
     _deselect(config, items, [item for item in items if _is_case(item) and not _has_configuration(item)])
@@ -108,6 +109,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # A family that nobody asked for is not missing.
     report.families &= {_family(item) for item in items if _is_case(item)}
     report.cases = tuple(item.nodeid for item in items if _is_case(item))
+    # the workers of xdist refuse cases later
+    if report.cases and not config.getoption("collectonly") and not hasattr(config, "workerinput"):
+        config.stash[GATE_REPORT].prepare()
 
 
 @pytest.fixture(scope="session")

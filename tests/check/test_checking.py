@@ -43,7 +43,6 @@ pytestmark = pytest.mark.usefixtures("remembered")
 #: Numbers that neither the report gives twice nor the files beside it give once, and why.
 UNCOVERED: Final = {
     r"time\.(prepare_s|warmup_s)": "measured once; nothing follows from it",
-    r"latency_ms": "the single latencies are not kept, only their order and number are held against anything",
     r"sparsity\.weights": "counted on weights that are not kept",
 }
 

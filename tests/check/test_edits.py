@@ -369,7 +369,7 @@ def test_f33_what_earlier_cases_left_of_the_allocators_peak_is_subtracted(pair: 
 def test_doubts_are_told(pair: Run) -> None:
     only(found_after(pair, put("suspect", value=False)), BF16, "suspect", "suspect")
     assert len(found_after(pair, put("quality", value=[]))) == 3 + len(pair.records[BF16].quality)
-    only(found_after(pair, put("latency_ms", "p95", value=2.0)), BF16, "latency_ms")
+    only(found_after(pair, put("latency_ms", "p95", value=2.0)), BF16, "latency_ms.p95", "latency_ms")
 
 
 def test_a_report_that_breaks_its_schema_is_checked_no_further(pair: Run) -> None:

@@ -387,4 +387,9 @@ def test_a_round_that_is_profiled_is_none_of_the_measured_ones(tmp_path: Path) -
 
 
 def test_the_files_of_a_case_are_all_named(part: Run) -> None:
-    assert set(stored_files(part.records[BF16].files)) == {"predictions", "baseline_predictions", "traces"}
+    assert set(stored_files(part.records[BF16].files)) == {
+        "predictions",
+        "baseline_predictions",
+        "traces",
+        "latencies",
+    }

@@ -42,7 +42,8 @@ def test_a_case_that_was_taken_out_with_its_selection(run: Run) -> None:
     found = found_after(run, lambda report: take_out(report, "int8"))
 
     files = stored_files(run.records[INT8].files)
-    assert {text.partition(":")[0] for text in found} == {files["predictions"].path, files["traces"].path}
+    own = ("predictions", "traces", "latencies")
+    assert {text.partition(":")[0] for text in found} == {files[name].path for name in own}
     assert "a case was taken out, or an earlier run left it: remove it in that case" in found[0]
 
 
@@ -52,7 +53,7 @@ def test_a_family_that_was_taken_out(run: Run) -> None:
         report["leanner"]["selection"].update(keyword="")
         report["leanner"]["selection"]["families"].remove("quantization")
 
-    assert len(found_after(run, change)) == 2
+    assert len(found_after(run, change)) == 3
 
 
 def test_a_case_that_is_passed_off_as_not_run(run: Run) -> None:
@@ -66,7 +67,7 @@ def test_a_case_that_is_passed_off_as_not_run(run: Run) -> None:
     found = found_after(run, change)
 
     assert f"{INT8}: reasons: expected a reason for which a pass of int8 cannot run on cuda; found 'no'" in found
-    assert len(found) == 3
+    assert len(found) == 4
 
 
 def test_files_of_other_things_are_nobodys_business(run: Run, tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_files_of_other_things_are_nobodys_business(run: Run, tmp_path: Path) ->
     assert found_after(run, lambda _: None) == []
 
 
-@pytest.mark.parametrize("name", ["predictions", "traces"])
+@pytest.mark.parametrize("name", ["predictions", "traces", "latencies"])
 def test_two_cases_with_one_file(run: Run, name: str) -> None:
     def change(report: dict[str, Any]) -> None:
         case(report, "int8")["files"][name] = case(report, "bf16")["files"][name]

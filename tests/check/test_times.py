@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
+
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from typing import Any
 
 import pytest
 
+from bench import strict_json
+from check.reports import Run
 from check.reports import case
 from check.reports import found_after
 from check.reports import node
 from check.reports import scale_times
+from leanner.check.checking import check
 from leanner.measure.statistics import by_window
 from leanner.measure.statistics import speedup_of_pairs
+from leanner.report.journal import journal_of
 
 
 if TYPE_CHECKING:
-    from check.reports import Run
+    from pathlib import Path
 
 
 BF16 = node("bf16")
@@ -98,3 +104,39 @@ def test_a_changed_time_shows_in_a_paired_speedup_too(interleaved: Run) -> None:
     found = places(found_after(interleaved, lambda report: scale_times(report, 0.997)))
 
     assert found == {"speedup.value", "speedup.low", "speedup.high"}
+
+
+def latencies(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], object]:
+    """Return an edit of the files that a case names."""
+    return lambda report: change(case(report)["files"])
+
+
+@pytest.mark.parametrize("name", ["p50", "p95", "p99"])
+def test_a_changed_percentile_is_none_of_the_stored_latencies(pair: Run, name: str) -> None:
+    def change(report: dict[str, Any]) -> None:
+        case(report)["latency_ms"][name] *= 0.9999
+
+    assert places(found_after(pair, change)) - {"latency_ms"} == {f"latency_ms.{name}"}
+
+
+def test_latencies_must_be_there_and_be_those_of_the_case(pair: Run) -> None:
+    def others(report: dict[str, Any]) -> None:
+        case(report)["files"]["latencies"] = case(report, "fp32")["files"]["latencies"]
+
+    assert "files.latencies" in places(found_after(pair, others))
+    gone = found_after(pair, latencies(lambda files: files.update(latencies=None)))
+    assert f"{BF16}: files.latencies: expected the latencies that the percentiles follow from, found none" in gone
+
+
+def test_a_report_of_a_leanner_that_stored_no_latencies_holds(tmp_path: Path) -> None:
+    old = Run(tmp_path, only=("fp32", "bf16")).written()
+    journal_of(old.path).unlink()
+    report = strict_json(old.path)
+    for name in ("fp32", "bf16"):
+        entry = case(report, name)["files"].pop("latencies")
+        (tmp_path / entry["path"]).unlink()
+    old.path.write_text(json.dumps(report))
+
+    assert [str(problem) for problem in check(old.path).problems] == []
+    report_with_a_disorder = found_after(old, lambda report: case(report)["latency_ms"].update(p50=1e6))
+    assert places(report_with_a_disorder) == {"latency_ms"}

@@ -229,7 +229,7 @@ def test_costs_of_a_suspect_case_are_not_judged(made: Made, base: Path, capsys: 
 @pytest.mark.parametrize(
     ("name", "value"), [("cpu", "another"), ("isa", []), ("gpu", "a GPU"), ("driver", "580"), ("threads", 4)], ids=str
 )
-def test_another_machine_is_refused_or_marked(
+def test_f26_another_machine_is_refused_or_marked(
     made: Made, base: Path, name: str, value: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = made.run(f"other-{name}", 10, environment={name: value})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -68,6 +69,19 @@ def test_what_was_edited_by_hand_may_not(
     for sides in ((path, run.path), (run.path, path)):
         assert main(["compare", *map(str, sides)]) == 2
         assert "edited.json: expected numbers that follow from what is stored beside it" in capsys.readouterr().err
+
+
+def test_edited_weights_are_not_the_sum_by_dtype(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # weights are an exact gate, and no journal beside the report tells of them
+    folder = tmp_path / "alone"
+    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("*.journal.jsonl*"))
+
+    def lighter(report: dict[str, Any]) -> None:
+        case(report)["memory"]["weights_mb"] *= 0.5
+
+    path = edited(folder / run.path.name, lighter)
+    assert main(["compare", str(run.path), str(path), "--fail-on=weights:1%"]) == 2
+    assert "memory.weights_mb: expected " in capsys.readouterr().err
 
 
 def test_words_may_be_those_of_another_version(run: Run) -> None:

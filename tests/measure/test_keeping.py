@@ -38,7 +38,7 @@ def held(*, timed: bool) -> Baseline:
 
 def finished(configuration: str = "bf16", *, timed: bool = True) -> Finished:
     made = record(configuration, environment=ENVIRONMENT, files={})
-    return Finished(made, held(timed=timed), held(timed=timed), b"traces")
+    return Finished(made, held(timed=timed), held(timed=timed), b"traces", (3.0, 5.0))
 
 
 @pytest.fixture

@@ -144,6 +144,46 @@ def test_short_rounds_share_a_window_that_the_meter_can_tell() -> None:
     assert made.rounds == 10 * 28
 
 
+def test_precision_and_seconds_choose_the_number_of_windows() -> None:
+    # Naive: ten windows, whatever is asked for.
+    def noisy(n: int) -> float:
+        return 0.001 * (1.0, 1.1, 0.97, 1.07)[n % 4]
+
+    loose, _ = plan(noisy, precision_pct=10.0, least_window_s=0.1)
+    free, _ = plan(noisy, precision_pct=1.5, least_window_s=0.1)
+    window_s = free.rounds_per_window * free.round_s
+    short, _ = plan(noisy, precision_pct=1.5, least_window_s=0.1, seconds=14.5 * window_s)
+    hasty, _ = plan(noisy, precision_pct=1.5, least_window_s=0.1, seconds=0.0)
+    finest, _ = plan(noisy, precision_pct=0.1, least_window_s=0.1)
+
+    assert free.rounds_per_window == 3
+    assert [made.rounds for made in (loose, short, hasty, finest)] == [3 * 10, 3 * 14, 3 * 10, 3 * MOST_ROUNDS]
+    assert 3 * 14 < free.rounds < 3 * MOST_ROUNDS
+    assert free.rounds >= rounds_needed(free.warmup_s[-PILOT_ROUNDS:], 1.5)
+
+
+@given(
+    st.lists(st.floats(0.5, 2.0), min_size=PILOT_ROUNDS, max_size=PILOT_ROUNDS),
+    st.floats(0.0, 100.0),
+    st.floats(0.1, 10.0),
+    st.floats(0.0, 30.0),
+)
+def test_there_are_10_to_50_whole_windows_in_the_time_there_is(
+    paces: list[float], seconds: float, precision_pct: float, least_window_s: float
+) -> None:
+    made, _ = plan(
+        lambda n: 0.01 * paces[n % PILOT_ROUNDS],
+        seconds=seconds,
+        precision_pct=precision_pct,
+        least_window_s=least_window_s,
+    )
+    windows, rest = divmod(made.rounds, made.rounds_per_window)
+
+    assert rest == 0
+    assert LEAST_ROUNDS <= windows <= MOST_ROUNDS
+    assert windows == LEAST_ROUNDS or made.rounds * made.round_s <= seconds
+
+
 def test_rounds_that_just_fill_a_window_would_be_too_short_half_the_time() -> None:
     # Naive: two rounds of 0.5 s, which are 0.99 s as often as 1.01.
     assert rounds_that_fill(1.0, 0.5) == 3

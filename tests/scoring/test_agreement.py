@@ -8,7 +8,10 @@ import pytest
 
 from hypothesis import given
 from hypothesis import settings
+from seqeval.metrics import f1_score
+from seqeval.scheme import IOB2
 
+from leanner.scoring import agreement
 from leanner.scoring.agreement import second_opinion
 from leanner.scoring.counts import count_matches
 from leanner.scoring.f1 import f1_scores
@@ -74,6 +77,26 @@ def test_overlapping_predictions_cannot_share_words() -> None:
 
     assert opinion.predicted_left_out == 1
     assert opinion.micro == 1.0
+
+
+def test_f29_tags_without_a_beginning_are_no_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``I-X I-X``: seqeval's default, which is lenient, takes it for an entity; the second opinion must not."""
+    gold, predicted = [["B-X", "I-X"]], [["I-X", "I-X"]]
+    assert f1_score(gold, predicted) == 1.0
+    assert f1_score(gold, predicted, mode="strict", scheme=IOB2, zero_division=0) == 0.0
+
+    made: list[list[str]] = []
+    tags = agreement._tags
+
+    def without_a_beginning(length: int, spans: list[tuple[int, int, Label]]) -> list[str]:
+        made.append(tags(length, spans))
+        # the first are gold
+        return made[-1] if len(made) == 1 else [tag.replace("B-", "I-") for tag in made[-1]]
+
+    monkeypatch.setattr(agreement, "_tags", without_a_beginning)
+    opinion = second_opinion([document("p53 gene", Span(0, 8, Label.GENE))], [((Span(0, 8, Label.GENE),),)])
+    assert made == [["B-GENE", "I-GENE"]] * 2
+    assert (opinion.micro, opinion.exact) == (0.0, False)
 
 
 def test_f29_adjacent_spans_of_a_label_stay_apart() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -19,10 +20,14 @@ from leanner.configurations import BASELINE
 from leanner.configurations import is_interleaved
 from leanner.measure.statistics import by_window
 from leanner.measure.statistics import half_width_pct
+from leanner.measure.statistics import latency as latency_of
 from leanner.measure.statistics import median_interval
 from leanner.measure.statistics import speedup
 from leanner.measure.statistics import speedup_of_pairs
+from leanner.report.latencies import read_latencies
 from leanner.report.problem import Problem
+from leanner.report.stored import locate
+from leanner.report.stored import stored_files
 
 
 if TYPE_CHECKING:
@@ -40,7 +45,7 @@ def problems(report: Report) -> Iterator[Problem]:
     """Yield what does not follow."""
     is_other_version = report.data.get("version") != version("pytest-benchmark")
     for nodeid, record in report.measured.items():
-        for found in (_times(record), _speedup(record, report), _latency(record)):
+        for found in (_times(record), _speedup(record, report), _latency(record, report)):
             for problem in found:
                 yield problem.under(nodeid)
         benchmark = report.benchmarks.get(nodeid)
@@ -117,12 +122,38 @@ def _speedup(record: CaseRecord, report: Report) -> Iterator[Problem]:
     yield from compare("speedup", asdict(expected), asdict(record.speedup), why)
 
 
-def _latency(record: CaseRecord) -> Iterator[Problem]:
+def _latency(record: CaseRecord, report: Report) -> Iterator[Problem]:
     latency = record.latency_ms
     if latency is None or record.corpus is None:
         return
+    entry = stored_files(record.files).get("latencies")
+    # reports of earlier versions have none
+    if entry is not None or "latencies" in record.files:
+        yield from _single(record, None if entry is None else locate(report.path, entry.path))
     if not latency.p50 <= latency.p95 <= latency.p99:
         yield Problem("latency_ms", f"expected p50 ≤ p95 ≤ p99, found {latency.p50}, {latency.p95}, {latency.p99}")
     if not 1 <= latency.sentences <= record.corpus.sentences:
         text = f"expected 1 to {record.corpus.sentences}, the corpus's sentences; found {latency.sentences}"
         yield Problem("latency_ms.sentences", text)
+
+
+def _single(record: CaseRecord, path: Path | None) -> Iterator[Problem]:
+    """Yield percentiles that do not follow from the stored latencies of single sentences."""
+    if path is None:
+        yield Problem("files.latencies", "expected the latencies that the percentiles follow from, found none")
+        return
+    try:
+        stored = read_latencies(path)
+    except (OSError, ValueError) as error:
+        yield Problem("files.latencies", f"expected latencies that can be read, found others: {error}")
+        return
+    case = (record.configuration, record.device)
+    if stored.case != case:
+        text = f"expected the latencies of {' on '.join(case)}, found those of {' on '.join(stored.case)}"
+        yield Problem("files.latencies", text)
+    if not stored.latency_ms:
+        yield Problem("files.latencies", "expected the latency of each sentence, found none")
+        return
+    assert record.latency_ms is not None
+    why = "from the stored latencies"
+    yield from compare("latency_ms", asdict(latency_of(stored.latency_ms)), asdict(record.latency_ms), why)

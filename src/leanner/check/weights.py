@@ -87,10 +87,7 @@ def _as_elsewhere(tagger: TaggerInfo, first: TaggerInfo, why: str) -> Iterator[P
 
 
 def _sizes(record: CaseRecord, baseline: CaseRecord | None) -> Iterator[Problem]:
-    memory = record.memory
-    if memory is not None and memory.weights_by_dtype_mb:
-        total = sum(memory.weights_by_dtype_mb.values())
-        yield from compare("memory.weights_mb", total, memory.weights_mb, "the sum of weights_by_dtype_mb")
+    yield from megabytes(record)
     if record.flops is not None and baseline is not None and baseline.flops is not None:
         ratio = baseline.flops.theoretical / record.flops.theoretical
         yield from compare("flops.ratio", ratio, record.flops.ratio, "the baseline's operations over this case's")
@@ -98,6 +95,14 @@ def _sizes(record: CaseRecord, baseline: CaseRecord | None) -> Iterator[Problem]
         asked = [step["sparsity"] for step in record.passes if step.get("sparsity") is not None]
         expected = asked[-1] if asked else None
         yield from compare("sparsity.asked", expected, record.sparsity.asked, "what the passes ask for")
+
+
+def megabytes(record: CaseRecord) -> Iterator[Problem]:
+    """Yield megabytes of weights that are not the sum of those by dtype; the places are within the record."""
+    memory = record.memory
+    if memory is not None and memory.weights_by_dtype_mb:
+        total = sum(memory.weights_by_dtype_mb.values())
+        yield from compare("memory.weights_mb", total, memory.weights_mb, "the sum of weights_by_dtype_mb")
 
 
 def _numbers(record: CaseRecord, tagger: TaggerInfo) -> Iterator[Problem]:

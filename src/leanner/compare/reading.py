@@ -17,6 +17,7 @@ from leanner.check import journal
 from leanner.check import scores
 from leanner.check import text
 from leanner.check import times
+from leanner.check import weights
 from leanner.check.report import UnreadableError
 from leanner.check.report import read_report
 from leanner.compare.comparison import CannotCompareError
@@ -89,7 +90,11 @@ class Reader:
             advice = f"pass the corpus of the run as --corpora, or in {VARIABLE}"
             self.marks.append(f"{report.path}: F1 is unchecked: {error}; {advice}")
         for nodeid, record in report.cases.items():
-            found = [*damaged(report.path, record.files), *joules.problems(report, record, loaded)]
+            found = [
+                *damaged(report.path, record.files),
+                *joules.problems(report, record, loaded),
+                *weights.megabytes(record),
+            ]
             problems += [problem.under(nodeid) for problem in found]
         problems += times.problems(report)
         problems += energies.problems(report)

@@ -20,9 +20,11 @@ class Finished:
         itself: Its spans, as a baseline for others.
         baseline: What it was held against.
         traces: The raw samples of its windows, as they are stored.
+        latency_ms: Milliseconds of each single sentence.
     """
 
     record: CaseRecord
     itself: Baseline
     baseline: Baseline
     traces: bytes
+    latency_ms: tuple[float, ...]

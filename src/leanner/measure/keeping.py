@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from leanner.report.journal import Content
 from leanner.report.journal import Journal
 from leanner.report.journal import journal_of
 from leanner.report.journal import read_journal
+from leanner.report.latencies import store_latencies
 from leanner.report.predictions import read_predictions
 from leanner.report.predictions import store_predictions
 from leanner.report.reuse import Wanted
@@ -28,6 +30,7 @@ from leanner.report.reuse import differences
 from leanner.report.stored import TRACES
 from leanner.report.stored import StoredFile
 from leanner.report.stored import carried
+from leanner.report.stored import folder_of
 from leanner.report.stored import locate
 from leanner.report.stored import store
 from leanner.report.stored import stored_files
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from leanner.types import Document
 
 
+_STORED: Final = ("predictions", "baseline_predictions", "traces", "latencies")
 _NO_REPORT: Final = "no report was asked for (--benchmark-json), so nothing is stored beside it"
 
 
@@ -94,7 +98,7 @@ class Keeper:
             asked = Asked(options.to_json(), environment, corpus, relative)
             path.parent.mkdir(parents=True, exist_ok=True)
             continues = resumed is not None and path.exists() and path.samefile(resumed)
-            journal = Journal.resume(path, asked) if continues else Journal.begin(path, asked)
+            journal = Journal.resume(path, asked) if continues else Journal.begin(path, asked, resumed)
         return cls(report, journal, earlier, earlier_report, continues)
 
     def case(self, nodeid: str, finished: Finished, documents: Sequence[Document], stopwatch: Stopwatch) -> CaseRecord:
@@ -104,13 +108,16 @@ class Keeper:
         files: dict[str, Any] = dict(record.files)
         unknown = dict(record.unknown)
         if self.report is None:
-            unknown |= dict.fromkeys(("files.predictions", "files.baseline_predictions", "files.traces"), _NO_REPORT)
+            unknown |= dict.fromkeys((f"files.{name}" for name in _STORED), _NO_REPORT)
         else:
             predictions = self._predictions(name, finished.itself, documents, record.configuration, record.device)
             baseline = predictions if record.configuration == BASELINE else self._baseline(record, finished, documents)
             files["predictions"] = predictions.to_json()
             files["baseline_predictions"] = baseline.to_json()
             files["traces"] = store(self.report, name, TRACES, finished.traces).to_json()
+            files["latencies"] = store_latencies(
+                self.report, name, finished.latency_ms, configuration=record.configuration, device=record.device
+            ).to_json()
         record = replace(record, files=files, unknown=unknown)
         if self.journal is not None:
             self.journal.append(nodeid, record, _entry(stopwatch))
@@ -154,6 +161,21 @@ class Keeper:
         assert report is not None
         entry = stored_files(record.files)["predictions"]
         return read_predictions(locate(report, entry.path)).on(documents)
+
+    def named(self, finished: Collection[str]) -> frozenset[str]:
+        """Return the paths of files beside the report that the journal which is resumed names.
+
+        A run of some cases may resume the journal of more: it still leads to the others.
+
+        Args:
+            finished: Node ids of this run's cases, whose lines take the place of earlier ones in the same journal.
+        """
+        if self.earlier is None or self.earlier_report is None or self.report is None:
+            return frozenset()
+        if folder_of(self.earlier_report).resolve() != folder_of(self.report).resolve():
+            return frozenset()
+        saved = [each for nodeid, each in self.earlier.cases.items() if not (self.continues and nodeid in finished)]
+        return frozenset(file.path for each in saved for file in stored_files(each.record.files).values())
 
     def close(self) -> None:
         """Close the journal."""

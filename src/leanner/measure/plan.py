@@ -1,4 +1,4 @@
-"""How many rounds a case gets: warm-up until it settles, a pilot for the spread, then 10 to 50."""
+"""How many rounds a case gets: warm-up until it settles, a pilot for the spread, then 10 to 50 windows of rounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from leanner.types import Document
 
 
-#: Fewer rounds say nothing about their spread; more are not worth the wait.
+#: Fewer rounds say nothing about their spread, nor fewer windows about that of joules; more are not worth the wait.
+#: Both hold for windows where rounds share them.
 LEAST_ROUNDS: Final = 10
 MOST_ROUNDS: Final = 50
 
@@ -79,7 +80,7 @@ def make_plan(
     Args:
         run: Tags documents and returns the seconds that it took.
         documents: What a round tags.
-        seconds: Time for the measured rounds; ``LEAST_ROUNDS`` are run in any case.
+        seconds: Time for the measured rounds; ``LEAST_ROUNDS`` windows are run in any case.
         precision_pct: Half-width of the median's 95 % interval that is wanted, in percent of it.
         least_window_s: Shortest window that the meter can tell the joules of.
     """
@@ -121,11 +122,11 @@ def plan_of(
     longer = _sentences(documents) / _sentences(pilot_of(documents, first_s))
     round_s = statistics.median(pilot_s[-PILOT_ROUNDS:]) * longer
     per_window = rounds_that_fill(least_window_s, round_s)
-    affordable = int(min(MOST_ROUNDS, seconds / round_s))
-    rounds = max(LEAST_ROUNDS, min(needed, affordable))
+    # Short rounds share windows, and so many more rounds are needed and paid for at a time.
+    affordable = int(min(MOST_ROUNDS, seconds / (per_window * round_s)))
+    windows = max(LEAST_ROUNDS, min(math.ceil(needed / per_window), affordable))
     return Plan(
-        # Short rounds share windows; ten windows are as many as the joules need for their spread.
-        rounds=rounds if per_window == 1 else per_window * LEAST_ROUNDS,
+        rounds=per_window * windows,
         rounds_per_window=per_window,
         round_s=round_s,
         warmup_s=tuple(warmup_s),

@@ -86,6 +86,11 @@ class Session:
         return {} if self._keeper is None else self._keeper.benchmarks
 
     @property
+    def resumable_files(self) -> frozenset[str]:
+        """Paths of files beside the report that are of cases which only the resumed journal has."""
+        return frozenset() if self._keeper is None else self._keeper.named(self.records.keys())
+
+    @property
     def subject(self) -> Subject:
         """The corpus, read at the first use."""
         if self.given is None:
@@ -181,7 +186,7 @@ class Session:
             conditions.say(f"tagging once with {BASELINE}, which is not among the cases of this run")
             baseline = measure_baseline(conditions)
         record = record_of(configuration, conditions, measured, baseline)
-        return Finished(record, measured.itself, baseline, packed_traces(stored))
+        return Finished(record, measured.itself, baseline, packed_traces(stored), measured.latency_ms)
 
     def close(self) -> None:
         """Close the meters and the journal, and give up the locks."""

@@ -98,14 +98,19 @@ class Journal:
         self._lines = LineFile(path)
 
     @classmethod
-    def begin(cls, path: Path, asked: Asked) -> Self:
+    def begin(cls, path: Path, asked: Asked, resumed: Path | None = None) -> Self:
         """Start a journal; one that is there is kept beside it, its name ending in ``OLD``.
+
+        Args:
+            path: Of the journal.
+            asked: What its run is asked to do.
+            resumed: The journal that the run resumes; it is not replaced by what is kept.
 
         Raises:
             OSError: It cannot be written.
         """
         # Whole at once: a journal always says what its run was asked to do.
-        begin_lines(path, {"journal": SCHEMA, **_asked_to_json(asked)}).close()
+        begin_lines(path, {"journal": SCHEMA, **_asked_to_json(asked)}, resumed).close()
         return cls(path)
 
     @classmethod

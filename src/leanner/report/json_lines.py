@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 
@@ -56,8 +57,13 @@ class LineFile:
             os.close(file)
 
 
-def begin_lines(path: Path, first: Mapping[str, Any]) -> LineFile:
+def begin_lines(path: Path, first: Mapping[str, Any], spare: Path | None = None) -> LineFile:
     """Start a file, whole at once with its first line; one that is there is kept beside it, its name ending in ``OLD``.
+
+    Args:
+        path: Of the file.
+        first: Its first line.
+        spare: A file that is not replaced by what was kept: a number is put behind ``OLD`` if it would be.
 
     Raises:
         OSError: It cannot be written.
@@ -65,9 +71,17 @@ def begin_lines(path: Path, first: Mapping[str, Any]) -> LineFile:
     if path.is_dir():
         raise IsADirectoryError(f"expected a file, found the folder {path}")
     if path.exists():
-        path.replace(path.with_name(path.name + OLD))
+        path.replace(_aside(path, spare))
     write_atomically(path, line_of(first))
     return LineFile(path)
+
+
+def _aside(path: Path, spare: Path | None) -> Path:
+    old = path.with_name(path.name + OLD)
+    if spare is None or not (old.exists() and spare.exists() and old.samefile(spare)):
+        return old
+    numbered = (path.with_name(f"{path.name}{OLD}.{number}") for number in itertools.count(2))
+    return next(each for each in numbered if not each.exists())
 
 
 def line_of(content: Mapping[str, Any]) -> bytes:

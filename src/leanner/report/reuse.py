@@ -35,6 +35,9 @@ IMMATERIAL: Final = frozenset(
         "record_meters",
         "compare",
         "compare_fail",
+        "compare_gates",
+        "compare_store",
+        "compare_across_machines",
         "aa",
     },
 )

@@ -20,7 +20,8 @@ from leanner.report.problem import Problem
 
 TRACES: Final = ".traces.jsonl.gz"
 PREDICTIONS: Final = ".predictions.jsonl.gz"
-SUFFIXES: Final = (TRACES, PREDICTIONS)
+LATENCIES: Final = ".latencies.json.gz"
+SUFFIXES: Final = (TRACES, PREDICTIONS, LATENCIES)
 
 
 @dataclass(frozen=True, slots=True)

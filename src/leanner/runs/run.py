@@ -108,6 +108,11 @@ def read_run(path: Path) -> Run:
     if report is None:
         more = f" (and {len(problems) - 1} more; leanner check lists them)" if len(problems) > 1 else ""
         raise UnreadableError(f"{path}: {problems[0]}{more}")
+    return as_run(report)
+
+
+def as_run(report: Report) -> Run:
+    """Return a run of a report that was read, without its corpus."""
     return Run(report, None, "the corpus was not looked for")
 
 
