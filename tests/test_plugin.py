@@ -236,7 +236,7 @@ def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
     def files(*more: str) -> set[str]:
         return {name.partition("::")[0] for name in collected(cases.run("--collect-only", "-q", *more))}
 
-    names = ("sampler", "same_spans", "growth", "batching", "load", "served", "sweep", "soak")
+    names = ("sampler", "same_spans", "growth", "batching", "load", "served", "sweep", "soak", "floor")
     others = {f"test_{name}.py" for name in names}
     assert files()
     assert not others & files()
