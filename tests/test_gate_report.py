@@ -38,7 +38,7 @@ def test_the_first_run_is_stored_and_a_worse_one_fails_the_session(cases: Cases)
     given = (*BOTH, JSON, "--leanner-compare", "--leanner-compare-fail=f1:0.3pt")
     first = cases.run(*given)
     assert first.ret == 0
-    first.stdout.fnmatch_lines(["leanner: first run on this machine *"])
+    first.stdout.fnmatch_lines(["leanner: first run on this machine: *"])
 
     same = cases.run(*given)
     assert same.ret == 0

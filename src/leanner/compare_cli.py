@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from leanner.compare.control import Control
     from leanner.compare.gate import Result
     from leanner.compare.sides import Sides
+    from leanner.compare.store import Store
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - has no public name
 
@@ -56,8 +57,9 @@ def _add_compare(subparsers: Subparsers) -> None:
         action="append",
         default=[],
         metavar="METRIC:THRESHOLD",
-        help="what is gated, repeatable: time, p99, energy, marginal, memory (host and vram), weights in %% or their "
-        "unit, f1, f1.GENE, f1.SPECIES, f1.DISEASE in pt; parts joined by + must all be exceeded "
+        help="what is gated, repeatable: time, p99, energy, marginal, estimate (joules that are estimated), memory "
+        "(host and vram), weights in %% or their unit, f1, f1.GENE, f1.SPECIES, f1.DISEASE in pt; parts joined by + "
+        "must all be exceeded "
         "(default: time:5%%, energy:5%%, memory:5%%+8MB, f1:0.3pt)",
     )
     parser.add_argument("--gates", type=Path, metavar="TOML", help="file of gates, for all or by configuration")
@@ -93,7 +95,7 @@ def _add_history(subparsers: Subparsers) -> None:
         "store is broken.",
     )
     parser.add_argument(
-        "--metric", help="draw this metric instead: time, p99, energy, marginal, host, vram, weights, f1"
+        "--metric", help="draw this metric instead: time, p99, energy, marginal, estimate, host, vram, weights, f1"
     )
     parser.add_argument("--store", type=Path, default=Path(_STORE), help=f"(default: {_STORE})")
     parser.set_defaults(run=lambda args: _guarded("history", _history, args))
@@ -190,6 +192,7 @@ def _accept(args: argparse.Namespace) -> int:
     Console(markup=False, highlight=False, soft_wrap=True).print(
         f"{entry.id}: baseline {entry.level} of machine {entry.machine}: {args.reason}"
     )
+    _say_broken(sides.store, "accept")
     return 0
 
 
@@ -206,20 +209,28 @@ def _history(args: argparse.Namespace) -> int:
     store, reader = Store(args.store), Reader()
     console = Console()
     console = console if console.is_terminal else Console(width=WIDE)
-    entries = store.entries()
+    entries, code = store.entries(), _say_broken(store, "history")
     if not entries:
         console.print(f"no run is stored in {args.store}", markup=False)
     if args.metric is None:
         for machine in dict.fromkeys(entry.machine for entry in entries):
             console.print(listed([entry for entry in entries if entry.machine == machine], machine))
-        return 0
+        return code
     for machine, series in dict.fromkeys((entry.machine, entry.series) for entry in entries):
         alike = [entry for entry in entries if (entry.machine, entry.series) == (machine, series)]
         sessions = [Session(entry.id, reader.read(store.path(entry))) for entry in alike]
         console.print(f"machine {machine}, series {series}: {len(alike)} runs", markup=False, highlight=False)
         for metric in metrics:
             console.print(drawn(sessions, metric))
-    return 0
+    return code
+
+
+def _say_broken(store: Store, command: str) -> int:
+    """Say which stored runs are left out; return 2 if there are any, else 0."""
+    broken = store.broken()
+    for each in broken:
+        Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(f"leanner {command}: {each.text}")
+    return 2 if broken else 0
 
 
 def _sides(args: argparse.Namespace) -> Sides:

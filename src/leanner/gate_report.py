@@ -92,7 +92,10 @@ class GateReport:
             self._failure = str(error)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         else:
-            if self._result is not None and self._result.exit_code and session.exitstatus == pytest.ExitCode.OK:
+            code = 0 if self._result is None else self._result.exit_code
+            if code == 2:
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            elif code and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         return result
 

@@ -14,10 +14,10 @@ from typing import Final
 
 import numpy as np
 
+from leanner.compare.evidence import critical
 from leanner.compare.evidence import of_rounds
 from leanner.compare.evidence import of_sessions
 from leanner.compare.holm import holm
-from leanner.compare.outcome import ALPHA
 from leanner.compare.spread import spread
 from leanner.measure.statistics import hodges_lehmann
 
@@ -116,7 +116,7 @@ def simulate(world: World, effects: Sequence[float] = (0.0,), trials: int = TRIA
         across = _across(slower[:, 0, 0], between[0].variance[:, 0], between[0].freedom[:, 0], world)
         doubt[:, 0, 0] = np.maximum(across, of_rounds(before[:, 0], after[:, 0] + np.log1p(effect)))
         adjusted = holm(doubt.reshape(trials, -1)).reshape(p.shape)
-        worse.append((np.expm1(slower) > THRESHOLD_PCT / 100.0) & (adjusted < ALPHA))
+        worse.append((np.expm1(slower) > THRESHOLD_PCT / 100.0) & (adjusted < critical(world.baseline)))
     return Tables(np.array(worse))
 
 

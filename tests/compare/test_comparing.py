@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
@@ -163,11 +164,74 @@ def test_one_number_a_session_takes_stored_sessions(
     heavy = made.run("heavy", 6, changes={"int8": {"memory": replace(MEMORY, peak_host_mb=700.0)}})
     code, content = compared(capsys, base, heavy, "--fail-on=memory:5%+8MB")
     assert code == 0
+    # beyond its gate, and within the spread of 5 % that is taken for granted so far
     assert ("int8", "host") in outcomes(content, "inconclusive")
 
     code, content = compared(capsys, "baseline", heavy, "--fail-on=memory:5%+8MB", "--store", copy)
     assert code == 1
     assert outcomes(content, "worse") == {("int8", "host")}
+
+
+def test_a_doubled_peak_is_worse_before_five_sessions_are_stored(
+    made: Made, base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    doubled = made.run("doubled", 6, changes={"int8": {"memory": replace(MEMORY, peak_host_mb=1200.0)}})
+    code, content = compared(capsys, base, doubled)
+
+    assert code == 1
+    assert outcomes(content, "worse") == {("int8", "host")}
+    assert any("within-session only" in mark for mark in content["marks"])
+
+
+def _of_source(report: dict[str, Any], source: str) -> None:
+    for record in report["leanner"]["without_time"].values():
+        for value in record["energy"].values():
+            if isinstance(value, dict) and value.get("source") == "rapl":
+                value["source"] = source
+
+
+def estimated(report: dict[str, Any]) -> None:
+    """Make joules of a report estimates."""
+    _of_source(report, "estimate")
+
+
+def from_another_meter(report: dict[str, Any]) -> None:
+    _of_source(report, "nvml-counter")
+
+
+@pytest.mark.parametrize("change", [estimated, from_another_meter], ids=["estimate", "source"])
+def test_a_session_of_other_sources_does_not_switch_the_gate_of_energy_off(
+    made: Made, copy: Path, change: Callable[[dict[str, Any]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = edited(made.run("plain", 50), change, "of-other-sources")
+    code, content = compared(capsys, "baseline", other, "--store", copy)
+    assert code == 0
+    notes = {c["note"] for c in content["changes"] if c["metric"] == "energy"}
+    assert all("estimated" in note or "different sources" in note for note in notes)
+
+    slow = made.run("slow-e", 60, slower={"bf16": 1.3})
+    code, content = compared(capsys, "baseline", slow, "--store", copy)
+    assert code == 1
+    assert outcomes(content, "worse") == {("bf16", "time"), ("bf16", "energy")}
+    if change is from_another_meter:
+        said = "bf16, energy: joules of nvml-counter are left out, as those of the new run are rapl"
+        assert said in content["marks"]
+
+
+def test_estimates_are_held_against_estimates_and_gated_only_if_asked(
+    made: Made, base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = edited(base, estimated, "estimate-a")
+    after = edited(made.run("tripled", 4, slower={"bf16": 3.0}), estimated, "estimate-b")
+    code, content = compared(capsys, before, after, "--fail-on=energy:5%", "--fail-on=f1:0.3pt")
+    (change,) = [c for c in content["changes"] if (c["configuration"], c["metric"]) == ("bf16", "estimate")]
+    assert code == 0
+    assert (change["outcome"], change["threshold"]) == ("not gated", None)
+    assert change["after"] / change["before"] == pytest.approx(3.0, rel=0.1)
+
+    code, content = compared(capsys, before, after, "--fail-on=estimate:5%")
+    assert code == 1
+    assert outcomes(content, "worse") == {("bf16", "estimate")}
 
 
 def test_weights_are_exact(made: Made, base: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,6 +288,25 @@ def test_costs_of_a_suspect_case_are_not_judged(made: Made, base: Path, capsys: 
 
     assert code == 0
     assert {("bf16", "time"), ("bf16", "energy")} <= outcomes(content, "inconclusive")
+
+
+def test_a_run_that_is_suspect_throughout_cannot_be_compared(
+    made: Made, base: Path, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suspect = {name: {"suspect": True, "quality": ("a foreign process",)} for name in NAMES}
+    path = made.run("suspect", 9, slower=dict.fromkeys(NAMES, 3.0), changes=suspect)
+    code, content = compared(capsys, "baseline", path, "--store", copy)
+    assert (code, content["exit_code"]) == (2, 2)
+    stored = [json.loads(entry.read_bytes()) for entry in copy.glob("runs/*/*/*/run.json")]
+    assert [(e["level"], e["outcome"]) for e in stored if e["level"] is None] == [(None, "not judged")]
+
+    capsys.readouterr()
+    assert main(["compare", str(base), str(path), "--unchecked"]) == 2
+    assert "no gated cost of any case could be judged: it is suspect in the new run" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    # what F1 alone is gated for, it tells
+    assert compared(capsys, base, path, "--fail-on=f1:0.3pt")[0] == 0
 
 
 @pytest.mark.parametrize(

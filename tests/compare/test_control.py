@@ -164,7 +164,7 @@ def test_the_control_changes_nothing_of_a_comparison(
     code, content = compared(capsys, base, new)
 
     assert code == 0
-    assert content["tests"] == 3 * len(NAMES)
+    assert content["tests"] == 4 * len(NAMES)
     assert [(c["configuration"], c["outcome"]) for c in content["cases"]] == (
         [(CONTROL, "new")] if sides == (NAMES, WITH) else []
     )

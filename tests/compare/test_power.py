@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench import REPOSITORY
+from compare.nights import red_nights
 from compare.power import EFFECTS
 from compare.power import ROUNDS
 from compare.power import SESSIONS
@@ -13,6 +13,9 @@ from compare.power import TITLES
 from compare.power import TRIALS
 from compare.power import World
 from compare.power import simulate
+from compare.power_figure import FIGURE
+from compare.power_figure import documented
+from compare.power_figure import svg
 from leanner.compare.evidence import of_rounds
 
 
@@ -29,28 +32,31 @@ def test_false_alarms_in_one_table_of_a_hundred_at_most_and_ten_percent_found(us
     assert tables.found[1] >= 0.95
 
 
-def documented() -> dict[World, list[float]]:
-    """Return the shares of false alarms and of changes found that docs/comparing.md states, by setting."""
-    text = (REPOSITORY / "docs" / "comparing.md").read_text(encoding="utf-8")
-    shown = text.partition("<!-- power:begin -->\n")[2].partition("<!-- power:end -->")[0]
-    found, shared = {}, None
-    for line in shown.splitlines():
-        shared = next((each for each, title in TITLES.items() if title == line), shared)
-        cells = line.strip("| ").split(" | ")
-        if cells[0].isdigit():
-            assert shared is not None
-            baseline, stored, rounds = map(int, cells[:3])
-            world = World(rounds, baseline, stored, shared)
-            found[world] = [float(cell) / 100.0 for cell in cells[3:]]
-    return found
-
-
 WORLDS = [World(rounds, *sessions, shared) for shared in TITLES for sessions in SESSIONS for rounds in ROUNDS]
 
 
 def test_the_documentation_has_the_settings_of_the_script() -> None:
     assert list(documented()) == WORLDS
     assert {len(shares) for shares in documented().values()} == {len(EFFECTS)}
+
+
+def test_no_setting_alarms_in_more_than_one_table_of_a_hundred() -> None:
+    assert max(shares[0] for shares in documented().values()) <= 0.01
+
+
+def test_the_drawn_curve_is_that_of_the_tables() -> None:
+    assert FIGURE.read_text(encoding="utf-8") == svg(documented())
+
+
+@pytest.mark.parametrize("scatter", [0.01, 0.05])
+def test_peaks_night_after_night_alarm_in_one_night_of_a_hundred_at_most(scatter: float) -> None:
+    red, _ = red_nights(scatter, 0.0, trials=40)
+    assert red <= 0.01
+
+
+def test_a_peak_that_rose_is_red_within_the_series() -> None:
+    _, found = red_nights(0.005, 0.1, trials=40)
+    assert found >= 0.95
 
 
 @pytest.mark.parametrize("world", [each for each in WORLDS if each.rounds == 10], ids=str)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from typing import Final
 
 import numpy as np
 
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
     from leanner.types import Document
 
 
+#: Metrics that tell where they come from.
+_JOULES: Final = ("energy", "marginal", "estimate")
+
+
 def compare(
     before: Sequence[Session],
     after: Sequence[Session],
@@ -72,7 +77,8 @@ def compare(
     cases, pairs = _pairs(before, after)
     # what is said of other cases does not depend on whether the control was measured
     between = {} if across else _between(stored, after, [key for key in pairs if key[0] != CONTROL])
-    found = list(_evidence(pairs, between, F1Changes(documents)))
+    found = list(_evidence(pairs, between, F1Changes(documents), said))
+    said += _replaced(before, pairs)
     # the control measures the gates and is not gated
     thresholds = [None if key[0] == CONTROL else gates.of(key[0], metric) for key, metric, _, _ in found]
     p = np.array(
@@ -147,20 +153,26 @@ def _evidence(
     pairs: Mapping[Key, _Pair],
     between: Mapping[tuple[Key, str], CaseSpread],
     f1: F1Changes,
+    marks: list[str],
 ) -> list[_Found]:
-    """Return for each case and metric what speaks for a change, or why nothing does."""
+    """Return for each case and metric what speaks for a change, or why nothing does, and mark what is left out."""
     found: list[_Found] = []
     for key, (olds, news) in pairs.items():
         for metric in METRICS:
             sides = [[(s, r) for s, r in side if metric.value(r) is not None] for side in (olds, news)]
             if not any(sides):
                 continue
-            if not all(sides):
+            if all(sides) and metric.name in _JOULES:
+                sides, left_out = _of_one_source(sides[0], sides[1])
+                marks += [f"{key[0]}, {metric.name}: {each}" for each in left_out]
+            if metric.name in _JOULES and not sides[0] and (reason := _other_sources(metric, olds, sides[1])):
+                found.append((key, metric, None, reason))
+            elif not all(sides):
                 missing, record = ("baseline", olds[-1][1]) if not sides[0] else ("new run", news[-1][1])
                 found.append((key, metric, None, f"unknown in the {missing}: {metric.why_unknown(record)}"))
             elif metric.is_cost:
                 records = [[record for _, record in side] for side in sides]
-                reason = _no_cost(metric, records[0], records[1])
+                reason = _no_cost(metric, records[1])
                 evidence = of_costs(metric, records[0], records[1], between.get((key, metric.name)))
                 found.append((key, metric, None if reason else evidence, reason))
             else:
@@ -170,20 +182,54 @@ def _evidence(
     return found
 
 
-def _no_cost(metric: Metric, before: Sequence[CaseRecord], after: Sequence[CaseRecord]) -> str:
-    """Return why two costs are not compared; empty if they are."""
+_Side = list[tuple[Session, "CaseRecord"]]
+
+
+def _of_one_source(before: _Side, after: _Side) -> tuple[list[_Side], list[str]]:
+    """Return the sessions whose joules are of the sources of the latest new one, and in words what is left out."""
+    wanted = _source(after[-1][1])
+    kept = [[pair for pair in side if _source(pair[1]) == wanted] for side in (before, after)]
+    sources = (_source(record) for _, record in (*before, *after))
+    others = dict.fromkeys(source for source in sources if source != wanted)
+    said = [f"joules of {other} are left out, as those of the new run are {wanted}" for other in others]
+    return kept, said
+
+
+def _other_sources(metric: Metric, before: _Side, after: _Side) -> str:
+    """Return that the baseline has joules, but none of the new run's sources; empty if it has none at all."""
+    found = {_source(record) for _, record in before if metric.value(record) is not None}
+    return f"joules of different sources: {' and '.join(sorted({*found, _source(after[-1][1])}))}" if found else ""
+
+
+def _source(record: CaseRecord) -> str:
+    """Return where joules come from, in words."""
+    if record.energy is None:
+        return "unknown"
+    return "+".join(record.energy.sources) + (", replayed" if record.energy.replayed else "")
+
+
+def _replaced(before: Sequence[Session], pairs: Mapping[Key, _Pair]) -> list[str]:
+    """Return for which cases the first session of the baseline has none to hold against, and which stands for it."""
+    said = []
+    for key, (olds, _) in pairs.items():
+        if olds[0][0] is not before[0] and key[0] != CONTROL:
+            record = before[0].cases.get(key)
+            reason = "it has no such case" if record is None else no_baseline(record)
+            said.append(
+                f"{key[0]}: F1 and weights are held against {olds[0][0].name}, not against the accepted "
+                f"{before[0].name}: {reason}"
+            )
+    return said
+
+
+def _no_cost(metric: Metric, after: Sequence[CaseRecord]) -> str:
+    """Return why a cost is not compared; empty if it is."""
     if metric.name == "weights":
         return ""
     if suspect := [record for record in after if record.suspect]:
         return "it is suspect in the new run: " + ("; ".join(suspect[-1].quality) or "no reason given")
-    if metric.name in ("energy", "marginal"):
-        sources = {record.energy.sources for record in (*before, *after) if record.energy is not None}
-        if any("estimate" in each for each in sources):
-            return "its joules are estimated, and estimates are not gated"
-        if len(sources) > 1:
-            return "joules of different sources: " + " and ".join(sorted("+".join(each) for each in sources))
-        if any(record.energy is not None and record.energy.replayed for record in (*before, *after)):
-            return "its joules were replayed, not measured"
+    if metric.name in _JOULES and after[-1].energy is not None and after[-1].energy.replayed:
+        return "its joules were replayed, not measured"
     return ""
 
 
@@ -205,7 +251,8 @@ def _between(
     for metric in METRICS:
         if not metric.is_cost:
             continue
-        values = np.array([[_log(metric, each.get(key)) for each in cases] for key in keys])
+        new = {key: after[-1].cases.get(key) for key in keys}
+        values = np.array([[_log(metric, each.get(key), new[key]) for each in cases] for key in keys])
         between = spread(values, levels)
         for number, key in enumerate(keys):
             found[key, metric.name] = CaseSpread(
@@ -214,8 +261,10 @@ def _between(
     return found
 
 
-def _log(metric: Metric, record: CaseRecord | None) -> float:
+def _log(metric: Metric, record: CaseRecord | None, new: CaseRecord | None) -> float:
     if record is None or no_baseline(record) is not None:
+        return np.nan
+    if metric.name in _JOULES and new is not None and _source(record) != _source(new):
         return np.nan
     value = metric.logarithm(record)
     return np.nan if value is None else value

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
+from leanner.compare.evidence import Basis
+from leanner.compare.metrics import Kind
+from leanner.compare.outcome import Outcome
+
 
 if TYPE_CHECKING:
     from leanner.check.report import Report
     from leanner.compare.evidence import Evidence
     from leanner.compare.metrics import Metric
-    from leanner.compare.outcome import Outcome
     from leanner.compare.thresholds import Threshold
     from leanner.report.record import CaseRecord
 
@@ -110,9 +113,36 @@ class Comparison:
         return tuple(each for each in self._all if each.outcome.fails)
 
     @property
+    def unjudged(self) -> str:
+        """Why no gated cost of any case could be judged; empty if one could, or if none is gated."""
+        costs = [
+            each
+            for each in self.changes
+            if each.threshold is not None and each.metric.kind not in (Kind.EXACT, Kind.F1)
+        ]
+        if not costs or any(each.evidence is not None for each in costs):
+            return ""
+        reasons = "; ".join(dict.fromkeys(each.note for each in costs))
+        return f"no gated cost of any case could be judged: {reasons}"
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        """What lies beyond its gate undecided: numbers that a session has one of, while their spread is not known."""
+        return tuple(
+            each
+            for each in self.changes
+            if each.outcome is Outcome.INCONCLUSIVE
+            and each.metric.kind is Kind.SINGLE
+            and each.threshold is not None
+            and each.evidence is not None
+            and each.evidence.basis is Basis.WITHIN
+            and abs(each.evidence.worse_by) > each.threshold.limit(each.evidence.before)
+        )
+
+    @property
     def exit_code(self) -> int:
-        """0 if nothing is worse or removed, else 1."""
-        return 1 if self.failing else 0
+        """1 if something is worse or removed, 2 if no gated cost could be judged, else 0."""
+        return 1 if self.failing else 2 if self.unjudged else 0
 
     def count(self, outcome: Outcome) -> int:
         """Return how many metrics and cases have this outcome."""

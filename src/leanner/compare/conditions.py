@@ -54,6 +54,24 @@ def _digest(content: object) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:_LENGTH]
 
 
+def is_same_hardware(before: Report, after: Report) -> bool:
+    """Whether two reports are of one machine, as far as its parts tell: CPU, GPU, and the GPU's UUID where known.
+
+    What may change on a machine (threads, driver, instruction sets that are switched off) is no part of that.
+    """
+    ours, theirs = _by_device(before), _by_device(after)
+    if {record.environment.get("cpu") for record in ours.values()} != {
+        record.environment.get("cpu") for record in theirs.values()
+    }:
+        return False
+    common = ours.keys() & theirs.keys()
+    return all(
+        ours[device].environment.get("gpu") == theirs[device].environment.get("gpu")
+        and len({gpu.uuid for gpu in (ours[device].gpu, theirs[device].gpu) if gpu is not None}) < 2
+        for device in common
+    )
+
+
 def differences(before: Report, after: Report) -> list[str]:
     """Return in words what keeps two reports from being compared; nothing if they may be."""
     found: dict[str, None] = {}

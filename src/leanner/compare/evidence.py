@@ -28,8 +28,15 @@ if TYPE_CHECKING:
     from leanner.report.record import CaseRecord
 
 
+#: The chance that anything at all among the gated metrics is called worse or better when nothing changed.
+ALPHA: Final = 0.05
+#: The same between sessions where the baseline is one: half of it, one in a hundred, is on the side that is worse.
+ALPHA_ALONE: Final = 0.02
 #: Rounds that each side must have.
 MIN_ROUNDS: Final = 10
+#: What numbers that a session has one of are taken to scatter by between sessions, as long as too few are stored to
+#: know: about what they did on the least quiet machine that was measured (docs/results/aa.md).
+ASSUMED_SPREAD: Final = {"host": 0.05, "vram": 0.05, "p99": 0.2, "estimate": 0.2}
 #: Half-widths of normal intervals with 95 % are so many standard deviations.
 _NORMAL: Final = float(stats.norm.isf(0.025))
 
@@ -58,6 +65,7 @@ class Evidence:
         reason: Why there is no p.
         units: Of what more would narrow the interval: rounds, sessions, articles.
         number: How many of them there were, as a sum of reciprocals would count them: those of each side.
+        alpha: That the adjusted p must be below.
     """
 
     before: float
@@ -70,6 +78,7 @@ class Evidence:
     reason: str | None = None
     units: str = "sessions"
     number: float = 1.0
+    alpha: float = ALPHA
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,15 @@ class CaseSpread:
     def is_known(self) -> bool:
         """Whether there are enough sessions to use it."""
         return self.sessions >= MIN_SESSIONS and self.freedom > 0
+
+
+def critical(before: int) -> float:
+    """Return what an adjusted p between sessions must be below, with so many ``before``.
+
+    Half of a change is then the baseline's own, and the threshold guards less: tables of one session against one
+    alarmed at close to the rule's own rate.
+    """
+    return ALPHA_ALONE if before == 1 else ALPHA
 
 
 def of_sessions(
@@ -152,10 +170,14 @@ def of_costs(
     logarithm = metric.logarithm if known else lambda record: math.log(_value(metric, record))
     means = [float(np.mean([logarithm(record) for record in side])) for side in (before, after)]
     start, change = math.exp(means[0]), means[1] - means[0]
-    low, high, p, reason = _WITHIN[metric.kind](before, after, change)
-    units, number, basis = ("rounds", _rounds(before, after), Basis.WITHIN)
+    if metric.kind is Kind.SINGLE:
+        low, high, p, reason = _assumed(metric, len(before), len(after), change)
+    else:
+        low, high, p, reason = _WITHIN[metric.kind](before, after, change)
+    units, number, basis, alpha = ("rounds", _rounds(before, after), Basis.WITHIN, ALPHA)
     if between is not None and between.is_known:
         across, half = of_sessions(change, between.variance, between.freedom, len(before), len(after))
+        alpha = critical(len(before))
         if metric.kind is Kind.SINGLE:
             p, reason = float(across), None
         elif p is not None:
@@ -174,7 +196,8 @@ def of_costs(
         basis=basis,
         reason=reason,
         units="sessions" if metric.kind is Kind.SINGLE else units,
-        number=number,
+        number=2.0 / (1.0 / len(before) + 1.0 / len(after)) if metric.kind is Kind.SINGLE else number,
+        alpha=alpha,
     )
 
 
@@ -229,13 +252,12 @@ def _line(before: Sequence[CaseRecord], after: Sequence[CaseRecord], change: flo
     return _normal(change, math.sqrt(variance))
 
 
-def _single(before: Sequence[CaseRecord], after: Sequence[CaseRecord], change: float) -> _Found:
-    del before, after, change
-    reason = f"one number a session, so that only {MIN_SESSIONS} stored sessions tell its spread"
-    return None, None, None, reason
+def _assumed(metric: Metric, before: int, after: int, change: float) -> _Found:
+    """Compare what a session has one number of by a spread that is taken for granted until it is known."""
+    return _normal(change, ASSUMED_SPREAD[metric.name] * math.sqrt(1.0 / before + 1.0 / after))
 
 
-_WITHIN: Final = {Kind.ROUNDS: _seconds, Kind.JOULES: _joules, Kind.LINE: _line, Kind.SINGLE: _single}
+_WITHIN: Final = {Kind.ROUNDS: _seconds, Kind.JOULES: _joules, Kind.LINE: _line}
 
 
 def _normal(change: float, error: float) -> _Found:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from leanner.compare.comparing import compare
+from leanner.compare.comparison import CannotCompareError
+from leanner.compare.conditions import differences
 from leanner.compare.control import control
 from leanner.compare.outcome import Outcome
 from leanner.compare.sides import BASELINE
 from leanner.compare.store import digest_of
 from leanner.compare.store import latest_level
+from leanner.compare.thresholds import gates as default_gates
 from leanner.configurations import CONTROL
 
 
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
     from leanner.compare.thresholds import Gates
 
 
-FIRST: Final = "first run on this machine under these conditions"
+FIRST: Final = "first run on this machine"
+#: Outcomes of runs that were not judged: under other conditions than the baseline's, or without a cost to judge.
+REFUSED: Final = "refused"
+UNJUDGED: Final = "not judged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +54,20 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """0 if nothing is worse or removed, else 1."""
+        """That of the comparison; 0 where there was none to make."""
         return 0 if self.comparison is None else self.comparison.exit_code
 
 
 def judge(sides: Sides, base: str, new: str, gates: Gates, *, across_machines: bool = False) -> Result:
     """Compare NEW with BASE.
 
-    Held against ``baseline``, NEW is stored: as a session of the baseline if nothing changed, else beside it, as
-    long as it is not accepted. Where there is no baseline, it becomes one.
+    Held against ``baseline``, NEW is stored: as a session of the baseline if nothing changed by these gates and by the
+    default ones, else beside it, as long as it is not accepted. Where nothing of this machine is stored, it becomes
+    the baseline.
 
     Raises:
-        CannotCompareError: They cannot be compared, or one of them is not there.
+        CannotCompareError: They cannot be compared, or one of them is not there; or this machine has a baseline, but
+            under other conditions.
         OSError: A run cannot be stored.
     """
     after = sides.alike(new, base)
@@ -82,6 +90,7 @@ def _judge(
 ) -> Result:
     report = after[-1].report
     before = sides.several(base, report)
+    sides.reader.marks += [f"a stored run is left out: {each.text}" for each in sides.store.broken()]
     if base == BASELINE and not before:
         return _first(sides, report, new)
     others = [session for session in before if not any(session.is_of(each) for each in after)]
@@ -89,41 +98,75 @@ def _judge(
         return Result(None, None, f"{new} is the baseline itself: nothing was compared")
     # who compares a run with itself by name gets what was asked for
     before = others or before
-    comparison = compare(
-        before,
-        after,
-        gates,
-        lambda: sides.reader.documents(report),
-        stored=sides.stored(report),
-        across_machines=across_machines,
-        marks=sides.reader.marks,
-    )
+    stored = sides.stored(report)
+
+    def by(which: Gates) -> Comparison:
+        return compare(
+            before,
+            after,
+            which,
+            lambda: sides.reader.documents(report),
+            stored=stored,
+            across_machines=across_machines,
+            marks=sides.reader.marks,
+        )
+
+    comparison = by(gates)
     if base != BASELINE:
         return Result(comparison, None, "")
-    return _keep(sides, comparison, report)
+    usual = default_gates()
+    # what a narrow or a loose gate lets pass is no session of the baseline yet
+    return _keep(sides, report, comparison, comparison if gates == usual else by(usual))
 
 
 def _first(sides: Sides, report: Report, new: str) -> Result:
+    known = sides.of_same_hardware(report)
+    if known is not None:
+        entry = sides.store.add(report, None, REFUSED)
+        unlike = "; ".join(differences(known.report, report)) or "it has cases on other devices"
+        raise CannotCompareError(
+            f"expected a run under the conditions of the latest baseline of this machine, {known.name}, found another: "
+            f"{unlike}; measure it alike, or, if that is meant: {_advice(entry)}, which opens a baseline of its own"
+        )
     count = len(sides.store.entries())
     entry = sides.store.accept(report, FIRST)
-    beside = f"; {count} runs of other machines or conditions are stored, which say nothing of it" if count else ""
+    notes = [f"{count} runs of other machines are stored, which say nothing of it"] if count else []
+    notes += sides.reader.marks if sides.store.broken() else []
+    beside = "".join(f"; {note}" for note in notes)
     return Result(None, entry, f"{FIRST}: {new} is stored as the baseline {entry.id}, nothing was compared{beside}")
 
 
-def _keep(sides: Sides, comparison: Comparison, report: Report) -> Result:
+def _keep(sides: Sides, report: Report, comparison: Comparison, usual: Comparison) -> Result:
+    """Store a run by what came of it, by the gates asked for and by the default ones.
+
+    A run that is kept already stays what it is: only ``accept`` takes it into a baseline.
+    """
     alike = sides.store.like(report)
-    level = latest_level(alike)
-    if kept := [entry for entry in alike if entry.level is not None and entry.sha256 == digest_of(report)]:
-        # what was accepted stays so
-        return Result(comparison, kept[0], "")
-    if comparison.failing:
-        entry = sides.store.add(report, None, Outcome.WORSE.value)
-        advice = f'if that is meant: leanner accept {entry.id} --reason "…"'
-    elif comparison.count(Outcome.BETTER):
+    both = (comparison, usual)
+    kept = next((entry for entry in alike if entry.sha256 == digest_of(report)), None)
+    if kept is not None and kept.level is not None:
+        return Result(comparison, kept, "")
+    outcome, advice, beside = Outcome.SAME.value, "", None
+    if any(each.failing for each in both):
+        outcome, advice = Outcome.WORSE.value, "if that is meant"
+    elif any(each.unjudged for each in both):
+        outcome, advice = UNJUDGED, "it is no session of the baseline; if it is to be one"
+    elif any(each.count(Outcome.BETTER) for each in both):
         # its better numbers would blur what unchanged sessions look like
-        entry = sides.store.add(report, None, Outcome.BETTER.value)
-        advice = f'to guard what was gained: leanner accept {entry.id} --reason "…"'
-    else:
-        entry = sides.store.add(report, level, Outcome.SAME.value)
-        advice = ""
-    return Result(comparison, entry, advice)
+        outcome, advice = Outcome.BETTER.value, "to guard what was gained"
+    elif pending := [change for each in both for change in each.pending]:
+        names = ", ".join(dict.fromkeys(f"{each.configuration} {each.metric.name}" for each in pending))
+        outcome, beside = Outcome.INCONCLUSIVE.value, latest_level(alike)
+        advice = (
+            f"beyond the gate, and too few sessions are stored to tell: {names}; it is no session of the baseline; if "
+            "that is meant"
+        )
+    if kept is not None:
+        return Result(comparison, kept, f"{advice or 'it lies beside the baseline; to move that'}: {_advice(kept)}")
+    level = latest_level(alike) if outcome == Outcome.SAME.value else None
+    entry = sides.store.add(report, level, outcome, beside=beside)
+    return Result(comparison, entry, f"{advice}: {_advice(entry)}" if advice else "")
+
+
+def _advice(entry: Entry) -> str:
+    return f'leanner accept {entry.id} --reason "…"'

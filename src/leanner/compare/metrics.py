@@ -72,6 +72,8 @@ class Metric:
 
     def why_unknown(self, record: CaseRecord) -> str:
         """Return why the record has no value."""
+        if self.name in ("energy", "marginal") and _is_estimated(record):
+            return "its joules are estimated, and estimates are gated as `estimate` only"
         reason = record.unknown.get(self.field) or record.unknown.get(self.field.partition(".")[0])
         return reason or "the record has none"
 
@@ -86,8 +88,20 @@ def _f1(name: str, label: Label | None) -> Metric:
     return Metric(name, "pt", Kind.F1, value, f"f1.{key}", label)
 
 
+def _is_estimated(record: CaseRecord) -> bool:
+    return record.energy is not None and "estimate" in record.energy.sources
+
+
+def _measured(record: CaseRecord) -> float | None:
+    return None if record.energy is None or _is_estimated(record) else record.energy.per_1000_sentences_j
+
+
+def _estimated(record: CaseRecord) -> float | None:
+    return record.energy.per_1000_sentences_j if record.energy is not None and _is_estimated(record) else None
+
+
 def _marginal(record: CaseRecord) -> float | None:
-    line = None if record.energy is None else record.energy.marginal
+    line = None if record.energy is None or _is_estimated(record) else record.energy.marginal
     return None if line is None else line.per_1000_sentences_j
 
 
@@ -95,14 +109,10 @@ def _marginal(record: CaseRecord) -> float | None:
 METRICS: Final = (
     Metric("time", "s", Kind.ROUNDS, lambda r: r.time.median_s if r.time else None, "time"),
     Metric("p99", "ms", Kind.SINGLE, lambda r: r.latency_ms.p99 if r.latency_ms else None, "latency_ms"),
-    Metric(
-        "energy",
-        "J",
-        Kind.JOULES,
-        lambda r: r.energy.per_1000_sentences_j if r.energy else None,
-        "energy.per_1000_sentences_j",
-    ),
+    Metric("energy", "J", Kind.JOULES, _measured, "energy.per_1000_sentences_j"),
     Metric("marginal", "J", Kind.LINE, _marginal, "energy.marginal"),
+    # apart from joules that were measured: the two are never held against each other
+    Metric("estimate", "J", Kind.SINGLE, _estimated, "energy.per_1000_sentences_j"),
     Metric("host", "MB", Kind.SINGLE, lambda r: r.memory.peak_host_mb if r.memory else None, "memory.peak_host_mb"),
     Metric("vram", "MB", Kind.SINGLE, lambda r: r.memory.peak_vram_mb if r.memory else None, "memory.peak_vram_mb"),
     Metric("weights", "MB", Kind.EXACT, lambda r: r.memory.weights_mb if r.memory else None, "memory.weights_mb"),

@@ -9,6 +9,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 from typing import Final
 
+from leanner.compare.evidence import ALPHA
 from leanner.compare.evidence import Basis
 
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from leanner.compare.evidence import Evidence
     from leanner.compare.thresholds import Threshold
 
-
-#: The chance that anything at all among the gated metrics is called worse or better when nothing changed.
-ALPHA: Final = 0.05
 
 #: Beyond so many times what there was, a number is no advice.
 _MOST: Final = 100
@@ -44,7 +42,7 @@ class Outcome(StrEnum):
 def decide(evidence: Evidence, adjusted: float | None, threshold: Threshold | None) -> Outcome:
     """Return what is said of a change.
 
-    ``worse`` or ``better`` if the estimate lies beyond the threshold and the adjusted p is below ``ALPHA``; ``same`` if
+    ``worse`` or ``better`` if the estimate lies beyond the threshold and the adjusted p is below its α; ``same`` if
     the whole interval lies within the threshold on both sides.
 
     Args:
@@ -55,7 +53,7 @@ def decide(evidence: Evidence, adjusted: float | None, threshold: Threshold | No
     if threshold is None:
         return Outcome.NOT_GATED
     limit = threshold.limit(evidence.before)
-    if adjusted is not None and adjusted < ALPHA:
+    if adjusted is not None and adjusted < evidence.alpha:
         if evidence.worse_by > limit:
             return Outcome.WORSE
         if -evidence.worse_by > limit:
@@ -83,7 +81,7 @@ def outlook(evidence: Evidence, threshold: Threshold, tests: int) -> str:
     if size > limit:
         reach, room = (evidence.high - evidence.low) / 2.0, size
         normal = NormalDist()
-        reach *= normal.inv_cdf(1.0 - ALPHA / 2.0 / max(tests, 1)) / normal.inv_cdf(1.0 - ALPHA / 2.0)
+        reach *= normal.inv_cdf(1.0 - evidence.alpha / 2.0 / max(tests, 1)) / normal.inv_cdf(1.0 - ALPHA / 2.0)
     else:
         end = evidence.high if evidence.worse_by >= 0.0 else -evidence.low
         reach, room = end - size, limit - size

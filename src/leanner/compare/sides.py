@@ -17,6 +17,8 @@ from leanner.compare.comparison import CannotCompareError
 from leanner.compare.comparison import Session
 from leanner.compare.comparison import Stored
 from leanner.compare.conditions import differences
+from leanner.compare.conditions import is_same_hardware
+from leanner.compare.store import ACCEPTED
 from leanner.compare.store import commit_of
 
 
@@ -88,8 +90,8 @@ class Sides:
                 self.reader.marks.append(f"{path}: its numbers were not computed again")
             return [Session(str(path), report)]
         if name == BASELINE and other is not None:
-            entries = self.store.baseline(other)
-            # The accepted one, and the latest of those since.
+            # what was accepted may have been measured after sessions that joined it
+            entries = sorted(self.store.baseline(other), key=lambda entry: entry.outcome != ACCEPTED)
             return [self._session(entry) for entry in (*entries[:1], *entries[1:][1 - SESSIONS :])]
         entries = self.store.entries()
         if stored := [entry for entry in entries if entry.id == name]:
@@ -133,9 +135,23 @@ class Sides:
         return any(not differences(each.report, report) for each in self.several(base, None))
 
     def stored(self, report: Report) -> list[Stored]:
-        """Return the latest sessions on the machine of ``report`` that are of an accepted level, oldest first."""
-        entries = [entry for entry in self.store.like(report) if entry.level is not None][-SESSIONS:]
-        return [Stored(self._session(entry), entry.level) for entry in entries if entry.level is not None]
+        """Return the latest sessions on the machine of ``report`` that tell how much sessions differ, oldest first.
+
+        They are those of accepted levels, and those that lay beside one, undecided, as a group of their own: how far
+        such a group is from its level is the question, and must not pass for spread.
+        """
+        levels = [(entry, _group(entry)) for entry in self.store.like(report)]
+        known = [(entry, level) for entry, level in levels if level is not None][-SESSIONS:]
+        return [Stored(self._session(entry), level) for entry, level in known]
+
+    def of_same_hardware(self, report: Report) -> Session | None:
+        """Return the latest session of the baselines of this machine, whatever else it was measured under."""
+        latest: dict[tuple[str, str], Entry] = {}
+        for entry in self.store.entries():
+            if entry.level is not None:
+                latest[entry.machine, entry.series] = entry
+        found = sorted(latest.values(), key=lambda entry: (entry.measured, entry.id), reverse=True)
+        return next((each for each in map(self._session, found) if is_same_hardware(each.report, report)), None)
 
     def all_like(self, report: Report) -> list[Session]:
         """Return the latest sessions on the machine of ``report``, accepted or not, oldest first."""
@@ -174,6 +190,10 @@ class Sides:
                 f"{self.store.root} and {self.saved}: run it there, and store it with `leanner accept`"
             )
         return found
+
+
+def _group(entry: Entry) -> int | None:
+    return entry.level if entry.beside is None else -entry.beside
 
 
 def _commit(revision: str) -> str | None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from datetime import datetime
@@ -33,6 +34,9 @@ STORE: Final = Path(".leanner")
 #: Version of the layout.
 LAYOUT: Final = 1
 
+#: Outcome of what was made the baseline.
+ACCEPTED: Final = "accepted"
+
 _ENTRY: Final = "run.json"
 _DIGITS: Final = 8
 
@@ -51,9 +55,10 @@ class Entry:
         commit: That was measured; ``None`` if unknown.
         dirty: Whether that was not all.
         measured: When, ISO 8601.
-        level: The accepted baseline that the run is a session of; ``None`` if it is worse or better than that.
+        level: The accepted baseline that the run is a session of; ``None`` if it is of none.
         outcome: What came of comparing it with the baseline then.
         reason: Why it was accepted as a new baseline; ``None`` if it was not.
+        beside: The accepted baseline that it lay beside, undecided; ``None`` if it did not.
     """
 
     layout: int
@@ -68,6 +73,16 @@ class Entry:
     level: int | None
     outcome: str
     reason: str | None
+    beside: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A folder of the store that holds no run of this version: which one it was to be, and what is to be done."""
+
+    machine: str
+    series: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +92,24 @@ class Store:
     root: Path
 
     def entries(self) -> list[Entry]:
-        """Return all runs, oldest first.
-
-        Raises:
-            CannotCompareError: One is not as this version stores it.
-        """
-        paths = (self.root / "runs").glob(f"*/*/*/{_ENTRY}")
-        # What begins with a dot was not written to its end.
-        found = [self._entry(path) for path in paths if not path.parent.name.startswith(".")]
+        """Return all runs that can be read, oldest first; ``broken`` are the others."""
+        found = [each for each in self._read() if isinstance(each, Entry)]
         return sorted(found, key=lambda entry: (entry.measured, entry.id))
 
+    def broken(self) -> list[Broken]:
+        """Return the runs that are not as this version stores them."""
+        return [each for each in self._read() if isinstance(each, Broken)]
+
     def like(self, report: Report) -> list[Entry]:
-        """Return the runs on the same machine under the same conditions, oldest first."""
+        """Return the runs on the same machine under the same conditions, oldest first.
+
+        Raises:
+            CannotCompareError: One of them is not as this version stores it.
+        """
         wanted = fingerprint(report), series(report)
+        for each in self.broken():
+            if (each.machine, each.series) == wanted:
+                raise CannotCompareError(each.text)
         return [entry for entry in self.entries() if (entry.machine, entry.series) == wanted]
 
     def baseline(self, report: Report) -> list[Entry]:
@@ -116,7 +136,9 @@ class Store:
             )
         return path
 
-    def add(self, report: Report, level: int | None, outcome: str, reason: str | None = None) -> Entry:
+    def add(
+        self, report: Report, level: int | None, outcome: str, reason: str | None = None, *, beside: int | None = None
+    ) -> Entry:
         """Keep a run: its report and the files that it names, as they are. One that is kept already gets these values.
 
         Raises:
@@ -142,6 +164,7 @@ class Store:
             level=level,
             outcome=outcome,
             reason=reason,
+            beside=beside,
         )
         folder = self._folder(entry)
         if not folder.exists():
@@ -167,18 +190,35 @@ class Store:
         Raises:
             OSError: It cannot be written.
         """
-        return self.add(report, (latest_level(self.like(report)) or 0) + 1, "accepted", reason)
+        return self.add(report, (latest_level(self.like(report)) or 0) + 1, ACCEPTED, reason)
 
     def _folder(self, entry: Entry) -> Path:
         return self.root / "runs" / entry.machine / entry.series / entry.id
+
+    def _read(self) -> Iterator[Entry | Broken]:
+        for path in sorted((self.root / "runs").glob(f"*/*/*/{_ENTRY}")):
+            folder = path.parent
+            # what begins with a dot was not written to its end
+            if folder.name.startswith("."):
+                continue
+            try:
+                yield self._entry(path)
+            except CannotCompareError as error:
+                yield Broken(folder.parent.parent.name, folder.parent.name, str(error))
 
     def _entry(self, path: Path) -> Entry:
         try:
             entry = read(Entry, json.loads(path.read_bytes()))
         except (ParseError, ValueError, OSError) as error:
-            raise CannotCompareError(f"{path}: expected a stored run, found another: {error}") from error
+            raise CannotCompareError(
+                f"{path}: expected a stored run, found another: {error}: remove the folder {path.parent}, or put the "
+                "file back"
+            ) from error
         if entry.layout != LAYOUT:
-            raise CannotCompareError(f"{path}: expected layout {LAYOUT}, found {entry.layout}; update leanner")
+            raise CannotCompareError(
+                f"{path}: expected layout {LAYOUT}, found {entry.layout}: update leanner, or remove the folder "
+                f"{path.parent}"
+            )
         return entry
 
     def _write(self, folder: Path, entry: Entry) -> None:

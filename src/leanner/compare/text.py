@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from leanner.compare.comparison import Change
+from leanner.compare.evidence import ALPHA
+from leanner.compare.evidence import ALPHA_ALONE
 from leanner.compare.outcome import Outcome
 
 
@@ -44,8 +46,9 @@ def headline(comparison: Comparison) -> str:
     """Return the answer in a sentence."""
     counts = [(outcome, comparison.count(outcome)) for outcome in _ORDER if outcome is not Outcome.NOT_GATED]
     told = ", ".join(f"{number} {outcome}" for outcome, number in counts if number)
-    light = "WORSE" if comparison.failing else "nothing worse"
-    return f"{light}: {_names(comparison.after)} against {_names(comparison.before)}: {told or 'nothing is gated'}"
+    light = "WORSE" if comparison.failing else "CANNOT COMPARE" if comparison.unjudged else "nothing worse"
+    why = f": {comparison.unjudged}" if comparison.unjudged else ""
+    return f"{light}: {_names(comparison.after)} against {_names(comparison.before)}: {told or 'nothing is gated'}{why}"
 
 
 def table(comparison: Comparison, *, everything: bool = False) -> RenderableType:
@@ -78,7 +81,7 @@ def markdown(comparison: Comparison) -> str:
     """Return the changes as Markdown: the answer, what is worse, better or new, and the rest folded up."""
     rows = _sorted(comparison, everything=True)
     first = [each for each in rows if each.outcome not in _FOLDED]
-    sign = "🔴" if comparison.failing else "🟢"
+    sign = "🔴" if comparison.failing else "⚪" if comparison.unjudged else "🟢"
     lines = [f"### {sign} {escaped(headline(comparison))}", ""]
     if first:
         lines += [*_markdown_table(first), ""]
@@ -90,8 +93,8 @@ def markdown(comparison: Comparison) -> str:
             summary = f"<summary>{len(rest)} {outcome}</summary>"
             lines += ["<details>", summary, "", *_markdown_table(rest), "", "</details>", ""]
     lines.append(
-        f"Worse: beyond the gate, and p < 0.05 after Holm's adjustment over {comparison.tests} gated "
-        f"{'test' if comparison.tests == 1 else 'tests'}."
+        f"Worse: beyond the gate, and p < {ALPHA} after Holm's adjustment over {comparison.tests} gated "
+        f"{'test' if comparison.tests == 1 else 'tests'} ({ALPHA_ALONE} between sessions where the baseline is one)."
     )
     return "\n".join(lines) + "\n"
 

@@ -217,6 +217,10 @@ def values_of(metric: str, records: Sequence[CaseRecord]) -> tuple[tuple[float |
     """Return a number of all cells, and why it is unknown of some; ``None`` if it is known of all."""
     which = BY_NAME[metric]
     cells = tuple(which.value(record) for record in records)
+    if metric == "energy":
+        # estimates are shown, and have no effects
+        estimates = map(BY_NAME["estimate"].value, records)
+        cells = tuple(other if value is None else value for value, other in zip(cells, estimates, strict=True))
     without: dict[str, list[str]] = {}
     for record, value in zip(records, cells, strict=True):
         if value is None:
