@@ -31,8 +31,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LEANNER_CORPORA", raising=False)
 
 
-def against_baseline(path: Path) -> int:
-    return main(["compare", "baseline", str(path), "--unchecked"])
+def against_baseline(path: Path, *more: str) -> int:
+    return main(["compare", "baseline", str(path), "--unchecked", *more])
 
 
 def git(*given: str) -> str:
@@ -129,6 +129,11 @@ def test_other_conditions_on_the_same_machine_are_refused_until_they_are_accepte
         kept = entries()[-1]
         assert (kept["level"], kept["outcome"]) == (None, "refused")
         assert f"leanner accept {kept['id']} --reason" in text
+
+    stored = len(entries())
+    assert against_baseline(other("across", 4, 2.0), "--across-machines") == 1
+    assert "across machines: " in capsys.readouterr().out
+    assert len(entries()) == stored
 
     assert main(["accept", str(entries()[-1]["id"]), "--reason", "meant"]) == 0
     assert against_baseline(other("next", 5, 2.0)) == 0

@@ -91,8 +91,12 @@ def _judge(
     report = after[-1].report
     before = sides.several(base, report)
     sides.reader.marks += [f"a stored run is left out: {each.text}" for each in sides.store.broken()]
-    if base == BASELINE and not before:
-        return _first(sides, report, new)
+    known = sides.of_same_hardware(report) if base == BASELINE and not before else None
+    if base == BASELINE and not before and (known is None or not across_machines):
+        return _first(sides, report, new, known)
+    # what is measured under other conditions is compared, and no session of that baseline
+    across = known is not None
+    before = before if known is None else [known]
     others = [session for session in before if not any(session.is_of(each) for each in after)]
     if base == BASELINE and not others:
         return Result(None, None, f"{new} is the baseline itself: nothing was compared")
@@ -112,15 +116,14 @@ def _judge(
         )
 
     comparison = by(gates)
-    if base != BASELINE:
+    if base != BASELINE or across:
         return Result(comparison, None, "")
     usual = default_gates()
     # what a narrow or a loose gate lets pass is no session of the baseline yet
     return _keep(sides, report, comparison, comparison if gates == usual else by(usual))
 
 
-def _first(sides: Sides, report: Report, new: str) -> Result:
-    known = sides.of_same_hardware(report)
+def _first(sides: Sides, report: Report, new: str, known: Session | None) -> Result:
     if known is not None:
         entry = sides.store.add(report, None, REFUSED)
         unlike = "; ".join(differences(known.report, report)) or "it has cases on other devices"
