@@ -140,3 +140,11 @@ def test_watts_at_a_rate_that_no_meter_tells_are_unknown() -> None:
     slo = records.slo(power_w={"value": None, "low": None, "high": None, "reason": "no RAPL"})
 
     assert told(records.served(slo=slo))["SLO W"] == Told(None, None, "no RAPL")
+
+
+def test_memory_of_an_older_report_is_found_under_its_old_name() -> None:
+    case = records.served()
+    assert case.served is not None
+    old = {name: value for name, value in case.served.items() if name != "tree_mb"} | {"peak_mb": 640.0}
+
+    assert told(replace(case, served=old))["server MB"] == Told("640", 640.0)

@@ -148,7 +148,7 @@ def _plain(part: Power | Gpu | Sampler | float | None) -> object:
 def _doubts(stored: StoredCase, metered: Metered, record: CaseRecord) -> Iterator[Problem]:
     if is_suspect(metered) and not record.suspect:
         yield Problem("suspect", f"expected true, {_WHY}; found false")
-    if any(window.thinned_from is not None for window in stored.windows):
+    if any(window.thinned_from is not None and window.kind != "rate" for window in stored.windows):
         return  # notes count samples, and doubts are of all of them
     if record.suspect and not is_suspect(metered) and not rounds.is_replayed(record):
         yield Problem("suspect", f"expected false, {_WHY}; found true")

@@ -27,6 +27,7 @@ from leanner.compare.evidence import Evidence
 from leanner.compare.evidence import of_costs
 from leanner.compare.holm import holm
 from leanner.compare.metrics import METRICS
+from leanner.compare.metrics import is_estimated
 from leanner.compare.outcome import Outcome
 from leanner.compare.outcome import decide
 from leanner.compare.outcome import outlook
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 #: Metrics that tell where they come from.
 _JOULES: Final = ("energy", "marginal", "estimate")
+_ESTIMATED: Final = "its joules are estimated, which the metric estimate compares"
 
 
 def compare(
@@ -77,7 +79,7 @@ def compare(
     cases, pairs = _pairs(before, after)
     # what is said of other cases does not depend on whether the control was measured
     between = {} if across else _between(stored, after, [key for key in pairs if key[0] != CONTROL])
-    found = list(_evidence(pairs, between, F1Changes(documents), said))
+    found = list(_evidence(pairs, between, F1Changes(documents), gates, said))
     said += _replaced(before, pairs)
     # the control measures the gates and is not gated
     thresholds = [None if key[0] == CONTROL else gates.of(key[0], metric) for key, metric, _, _ in found]
@@ -153,6 +155,7 @@ def _evidence(
     pairs: Mapping[Key, _Pair],
     between: Mapping[tuple[Key, str], CaseSpread],
     f1: F1Changes,
+    gates: Gates,
     marks: list[str],
 ) -> list[_Found]:
     """Return for each case and metric what speaks for a change, or why nothing does, and mark what is left out."""
@@ -161,6 +164,10 @@ def _evidence(
         for metric in METRICS:
             sides = [[(s, r) for s, r in side if metric.value(r) is not None] for side in (olds, news)]
             if not any(sides):
+                estimated = any(is_estimated(record) for _, record in (*olds, *news))
+                if metric.name in _JOULES and estimated and gates.of(key[0], metric) is not None:
+                    # a gate that estimates pass by is told to have judged nothing
+                    found.append((key, metric, None, f"unknown in both: {_ESTIMATED}"))
                 continue
             if all(sides) and metric.name in _JOULES:
                 sides, left_out = _of_one_source(sides[0], sides[1])

@@ -65,7 +65,8 @@ def is_same_hardware(before: Report, after: Report) -> bool:
     }:
         return False
     common = ours.keys() & theirs.keys()
-    return all(
+    # baselines of different devices say nothing of each other
+    return bool(common) and all(
         ours[device].environment.get("gpu") == theirs[device].environment.get("gpu")
         and len({gpu.uuid for gpu in (ours[device].gpu, theirs[device].gpu) if gpu is not None}) < 2
         for device in common

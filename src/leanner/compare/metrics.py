@@ -72,7 +72,7 @@ class Metric:
 
     def why_unknown(self, record: CaseRecord) -> str:
         """Return why the record has no value."""
-        if self.name in ("energy", "marginal") and _is_estimated(record):
+        if self.name in ("energy", "marginal") and is_estimated(record):
             return "its joules are estimated, and estimates are gated as `estimate` only"
         reason = record.unknown.get(self.field) or record.unknown.get(self.field.partition(".")[0])
         return reason or "the record has none"
@@ -88,20 +88,21 @@ def _f1(name: str, label: Label | None) -> Metric:
     return Metric(name, "pt", Kind.F1, value, f"f1.{key}", label)
 
 
-def _is_estimated(record: CaseRecord) -> bool:
+def is_estimated(record: CaseRecord) -> bool:
+    """Whether the joules of a case are estimated, and no meter's."""
     return record.energy is not None and "estimate" in record.energy.sources
 
 
 def _measured(record: CaseRecord) -> float | None:
-    return None if record.energy is None or _is_estimated(record) else record.energy.per_1000_sentences_j
+    return None if record.energy is None or is_estimated(record) else record.energy.per_1000_sentences_j
 
 
 def _estimated(record: CaseRecord) -> float | None:
-    return record.energy.per_1000_sentences_j if record.energy is not None and _is_estimated(record) else None
+    return record.energy.per_1000_sentences_j if record.energy is not None and is_estimated(record) else None
 
 
 def _marginal(record: CaseRecord) -> float | None:
-    line = None if record.energy is None or _is_estimated(record) else record.energy.marginal
+    line = None if record.energy is None or is_estimated(record) else record.energy.marginal
     return None if line is None else line.per_1000_sentences_j
 
 

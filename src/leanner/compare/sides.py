@@ -151,7 +151,15 @@ class Sides:
             if entry.level is not None:
                 latest[entry.machine, entry.series] = entry
         found = sorted(latest.values(), key=lambda entry: (entry.measured, entry.id), reverse=True)
-        return next((each for each in map(self._session, found) if is_same_hardware(each.report, report)), None)
+        for entry in found:
+            try:
+                session = self._session(entry)
+            except CannotCompareError as error:
+                self.reader.marks.append(f"a stored run is left out: {error}")
+                continue
+            if is_same_hardware(session.report, report):
+                return session
+        return None
 
     def all_like(self, report: Report) -> list[Session]:
         """Return the latest sessions on the machine of ``report``, accepted or not, oldest first."""

@@ -123,7 +123,9 @@ def _start(_: CaseRecord, served: Mapping[str, Any]) -> Told:
 
 
 def _memory(_: CaseRecord, served: Mapping[str, Any]) -> Told:
-    return _number(served["tree_mb"], ".0f", _HERE if served["start_s"] is None else _NOT_TOLD)
+    # as it was called at first
+    found = served.get("tree_mb", served.get("peak_mb"))
+    return _number(found, ".0f", _HERE if served["start_s"] is None else _NOT_TOLD)
 
 
 def _slo(_: CaseRecord, served: Mapping[str, Any]) -> Told:
@@ -143,7 +145,8 @@ def _slo_watts(record: CaseRecord, served: Mapping[str, Any]) -> Told:
         return Told(None, None, _NO_BOUND)
     if slo["best"] is None:
         return Told(None, None, slo["reason"])
-    power = next(trial["power_w"] for trial in slo["trials"] if trial["seed"] == slo["best"]["seed"])
+    best = next(trial for trial in slo["trials"] if trial["seed"] == slo["best"]["seed"])
+    power = best.get("power_w", {"value": None, "reason": "the report is older than this number"})
     return _marked(record, _number(power["value"], ".1f", power["reason"]))
 
 

@@ -21,6 +21,8 @@ from leanner.measure.served.tagger import Requests
 from leanner.measure.served.tagger import ServedTagger
 from leanner.measure.served.target import open_target
 from leanner.meters import EnergyDomain
+from leanner.meters import MeterError
+from leanner.meters import ReplayMeter
 from leanner.meters import Uncertainty
 from leanner.meters import open_meter
 from leanner.meters.reading import DOMAINS
@@ -114,3 +116,19 @@ def test_no_rate_is_looked_for_where_a_single_request_is_too_slow(tmp_path: Path
 
     assert (slo["best"], slo["trials"]) == (None, [])
     assert slo["reason"] == "a request with no other in flight took 70 ms: no rate was tried"
+
+
+@pytest.mark.usefixtures("few")
+def test_a_rate_is_found_where_a_recording_has_no_such_window() -> None:
+    class Recorded(ReplayMeter):
+        def __init__(self) -> None: ...
+
+        def start(self, *_: object, **__: object) -> None:
+            raise MeterError("the recording has no window of this kind")
+
+    with served(made_up(7)) as tagger:
+        slo: Any = look_for_rate(tagger, 1600.0, 1e-7, options(slo_ms=60_000.0), Recorded())
+
+    assert slo["best"] is not None
+    for trial in slo["trials"]:
+        assert trial["power_w"]["reason"] == "the recording has no window of this kind"
