@@ -164,7 +164,11 @@ def test_gates_store_and_other_machines_are_as_on_the_command_line(cases: Cases)
         bench["extra_info"]["leanner"]["environment"]["threads"] = 64
     (cases.pytester.path / "other.json").write_text(json.dumps(report))
     elsewhere = cases.run(
-        *BOTH, "--benchmark-json=again.json", "--leanner-compare=other.json", "--leanner-compare-across-machines"
+        *BOTH,
+        "--benchmark-json=again.json",
+        "--leanner-compare=other.json",
+        "--leanner-compare-across-machines",
+        "--leanner-compare-fail=f1:0.3pt",
     )
     assert elsewhere.ret == 0
     elsewhere.stdout.fnmatch_lines(["across machines: *threads*"])
