@@ -45,7 +45,7 @@ def test_markdown_says_what_was_stored_and_what_to_do(
 ) -> None:
     assert compared(runs[0], "markdown") == 0
     first = capsys.readouterr()
-    assert first.out.startswith("### first run on this machine under these conditions: ")
+    assert first.out.startswith("### first run on this machine: ")
     assert "is stored as the baseline 2026" in first.out
     assert first.err == ""
 
