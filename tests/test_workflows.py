@@ -219,9 +219,7 @@ def test_the_first_night_says_what_it_stored(tmp_path: Path) -> None:
 
     assert runner.run(workflow("nightly-gpu.yml")["jobs"]["measure"])
     text = runner.summary.read_text()
-    assert text.startswith(
-        "### first run on this machine: leanner-results/gpu.json is stored as "
-    )
+    assert text.startswith("### first run on this machine: leanner-results/gpu.json is stored as ")
     assert list((tmp_path / "job/home/.cache/leanner-nightly/store/runs").glob("*/*/*/run.json"))
 
 
