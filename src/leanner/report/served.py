@@ -131,23 +131,26 @@ def _memory(_: CaseRecord, served: Mapping[str, Any]) -> Told:
 def _slo(_: CaseRecord, served: Mapping[str, Any]) -> Told:
     """Return the highest rate whose p99 stays under the bound, with the bound."""
     slo = served["slo"]
-    if slo is None:
-        return Told(None, None, _NO_BOUND)
-    if slo["best"] is None:
-        return Told(None, None, slo["reason"])
+    if (unknown := _without_rate(slo)) is not None:
+        return unknown
     rate = slo["best"]["rate_per_s"]
     return Told(f"{rate:.1f} ({slo['bound_ms']:g} ms)", rate, slo["reason"])
 
 
 def _slo_watts(record: CaseRecord, served: Mapping[str, Any]) -> Told:
     slo = served["slo"]
-    if slo is None:
-        return Told(None, None, _NO_BOUND)
-    if slo["best"] is None:
-        return Told(None, None, slo["reason"])
+    if (unknown := _without_rate(slo)) is not None:
+        return unknown
     best = next(trial for trial in slo["trials"] if trial["seed"] == slo["best"]["seed"])
     power = best.get("power_w", {"value": None, "reason": "the report is older than this number"})
     return _marked(record, _number(power["value"], ".1f", power["reason"]))
+
+
+def _without_rate(slo: Mapping[str, Any] | None) -> Told | None:
+    """Return why there is no rate; ``None`` if there is one."""
+    if slo is None:
+        return Told(None, None, _NO_BOUND)
+    return Told(None, None, slo["reason"]) if slo["best"] is None else None
 
 
 def _same_spans(_: CaseRecord, served: Mapping[str, Any]) -> Told:
