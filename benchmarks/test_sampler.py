@@ -36,7 +36,7 @@ INTERVAL_S: Final = 0.1
 BUSY_S: Final = 30.0
 
 #: Pairs of rounds, one with an open window and one without: in ABBA order, so that drift hits both alike.
-PAIRS: Final = 96
+PAIRS: Final = 240
 
 #: Seconds with the meter over seconds without: more would be seen in what is measured.
 MOST: Final = 1.01
