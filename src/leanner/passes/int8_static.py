@@ -20,6 +20,8 @@ from torch import nn
 
 from leanner.passes.int8 import Int8Linear
 from leanner.passes.static import REACH
+from leanner.taggers.lean.kernels.tiles import rows_of
+from leanner.taggers.lean.kernels.tiles import tiles_of
 
 
 #: Names of the two layers of a feed-forward block of BERT.
@@ -113,6 +115,7 @@ class StaticInt8Linear(Int8Linear):
         self.given = given
         self.made = made
         self.register_buffer("smoothing", smoothing)
+        self._tiles: Tensor | None = None
         self._steps = 1 / (given.scale * smoothing)
         # A conversion cuts off what is behind the point: half a step more makes that rounding.
         self._shift = torch.full_like(smoothing, given.zero + 0.5)
@@ -126,6 +129,41 @@ class StaticInt8Linear(Int8Linear):
     def grid(self) -> tuple[Tensor, Tensor]:
         """Steps and shift of each input: it is stored as ``floor(x * steps + shift)``."""
         return self._steps, self._shift
+
+    def weights(self) -> Tensor:
+        """Return the weights as stored, int8.
+
+        *Shapes:* ``(out_features, in_features)``.
+        """
+        return super().weights() if self._tiles is None else rows_of(self._tiles)
+
+    def tiles(self) -> Tensor:
+        """Return the weights as the kernels of the lean runtime read them.
+
+        They are kept so from now on, and not in oneDNN's layout, which is then made for each call.
+
+        *Shapes:* as of :func:`~leanner.taggers.lean.kernels.tiles.tiles_of`.
+        """
+        if self._tiles is None:
+            self._tiles = tiles_of(self.weights().contiguous())
+            self._packed = None
+        return self._tiles
+
+    def store(self, weight: Tensor) -> None:
+        """Replace the weights by the nearest to ``weight`` on the scales that the layer has.
+
+        *Shapes:* ``(out_features, in_features)``.
+
+        Raises:
+            RuntimeError: The weights are laid out for kernels that hold them.
+        """
+        if self._tiles is not None:
+            raise RuntimeError("expected weights that no lean tagger has taken: change them before it is made")
+        super().store(weight)
+
+    def packed(self) -> tuple[Tensor, ...]:
+        """Return the weights in the layout of a kernel."""
+        return super().packed() if self._tiles is None else (self._tiles,)
 
     def quantize(self, x: Tensor) -> Tensor:
         """Return what the layer multiplies: one that has the same input takes it as well.
@@ -144,8 +182,11 @@ class StaticInt8Linear(Int8Linear):
         tokens = self.quantize(x.reshape(-1, self.in_features))
         made = Affine(1.0, 0) if self.made is None else self.made
         dtype, following = (torch.float32, "none") if self.made is None else (torch.uint8, "gelu")
+        packed = self._packed
+        if packed is None:
+            packed = torch.ops.onednn.qlinear_prepack(self.weights(), None)
         result: Tensor = torch.ops.onednn.qlinear_pointwise(
-            *(tokens, self.given.scale, self.given.zero, self._packed, self.scale, self._zero_points, self.bias),
+            *(tokens, self.given.scale, self.given.zero, packed, self.scale, self._zero_points, self.bias),
             # The last one says which GELU: by the error function, as BERT's.
             *(made.scale, made.zero, dtype, following, [], "none"),
         )

@@ -18,6 +18,7 @@ from leanner.passes.int8 import Int8Linear
 from leanner.taggers.chunks import document_chunks
 from leanner.taggers.engines.padding import rectangles
 from leanner.taggers.engines.tagger import EngineTagger
+from leanner.taggers.lean.tagger import LeanTagger
 from leanner.taggers.weights import CompressedLinear
 
 
@@ -60,7 +61,8 @@ def executed(tagger: Tagger, documents: Sequence[Document], weights: Weights) ->
     """Return what a tagger executes to tag ``documents``.
 
     Args:
-        tagger: Run by torch, whose layers are watched while it tags, or by an engine, whose batches are counted.
+        tagger: Run by torch, whose layers are watched while it tags; by a kernel of all layers, which counts itself,
+            without the lanes that no position fills; or by an engine, whose batches are counted.
         documents: The text.
         weights: Of an engine's graph.
     """
@@ -86,11 +88,16 @@ def _by_torch(tagger: Tagger, documents: Sequence[Document]) -> Operations:
 
     layers = [module for module in tagger.model.modules() if isinstance(module, nn.Linear | CompressedLinear)]
     handles = [layer.register_forward_pre_hook(count) for layer in layers]
+    # Such layers are not called one by one.
+    whole = tagger.encoder.whole if isinstance(tagger, LeanTagger) else None
+    before = 0 if whole is None else whole.multiplied
     try:
         tag_all(tagger, documents)
     finally:
         for handle in handles:
             handle.remove()
+    if whole is not None:
+        sums[True] += 2.0 * (whole.multiplied - before)
     return Operations(int8=sums[True], floats=sums[False])
 
 

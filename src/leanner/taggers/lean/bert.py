@@ -24,6 +24,8 @@ import torch
 from torch import Tensor
 
 from leanner.taggers.lean.batches import equal_runs
+from leanner.taggers.lean.int8_encoder import Int8Encoder
+from leanner.taggers.lean.int8_encoder import fits
 from leanner.taggers.lean.steps import Rows
 from leanner.taggers.lean.steps import steps_for
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from transformers import BertModel
 
     from leanner.taggers.lean.kernels import Kernels
+    from leanner.taggers.lean.kernels.layers import LayerKernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,20 @@ class PackedBert:
     Args:
         model: As passes have left it.
         kernels: Of this CPU, if there are some.
+        layer_kernels: The same, for all layers of an int8 encoder together.
 
     Attributes:
         steps: What lies between its matrix products.
+        whole: What computes all layers together, if they are such as its kernels have.
     """
 
-    def __init__(self, model: BertModel, kernels: Kernels | None = None) -> None:
+    def __init__(
+        self, model: BertModel, kernels: Kernels | None = None, layer_kernels: LayerKernels | None = None
+    ) -> None:
         self.model: Final = model
         self.steps: Final = steps_for(model, kernels)
+        fused = None if layer_kernels is None or not fits(model) else Int8Encoder(model, layer_kernels)
+        self.whole: Final = fused
         # What mypy knows of a module's children is Tensor or Module.
         self._embeddings: Any = model.embeddings
         self._layers: list[Any] = list(model.encoder.layer)
@@ -87,6 +96,8 @@ class PackedBert:
             prefix: What stands before each row; ``ids`` and ``lengths`` are without it.
         """
         rows = Rows.of(lengths)
+        if self.whole is not None:
+            return self.whole(ids, rows, wanted, prefix)
         hidden = self._embed(ids, lengths, 0 if prefix is None else prefix.length)
         given = self.steps.given(hidden, self._layers[0].attention.self.query)
         for number, layer in enumerate(self._layers):

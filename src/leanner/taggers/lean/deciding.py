@@ -17,7 +17,9 @@ from leanner.taggers.lean.batches import token_batches
 from leanner.taggers.lean.bert import CachedPrefix
 from leanner.taggers.lean.bert import PackedBert
 from leanner.taggers.lean.encoding import WordEncoder
+from leanner.taggers.lean.int8_encoder import fits
 from leanner.taggers.lean.kernels import find_kernels
+from leanner.taggers.lean.kernels.layers import find_layer_kernels
 from leanner.taggers.lean.viterbi import best_tags
 
 
@@ -82,8 +84,11 @@ class Decider:
     ) -> None:
         self.batch_tokens: Final = batch_tokens
         self._parts: Final = parts
-        kernels, self.notes = find_kernels(self._weight.device)
-        self.encoder: Final = PackedBert(parts.encoder, kernels)
+        kernels, notes = find_kernels(self._weight.device)
+        # Seconds of compilation that no other encoder needs.
+        layer_kernels, more = find_layer_kernels() if fits(parts.encoder) else (None, ())
+        self.notes: Final = (*notes, *more)
+        self.encoder: Final = PackedBert(parts.encoder, kernels, layer_kernels)
         self.prefix_ids: Final = prefix_ids
         self.prefix: Final = None if prefix_ids is None else self._cached(prefix_ids)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from leanner.taggers.flair import FlairTagger
+    from leanner.taggers.lean.bert import PackedBert
     from leanner.taggers.lean.deciding import Decider
 
 
@@ -74,6 +75,11 @@ class LeanTagger(Runner):
         self.weights_sha256 = tagger.weights_sha256
         self.quality = tagger.quality
         self.quality.extend(note for note in self._decide.notes if note not in self.quality)
+
+    @property
+    def encoder(self) -> PackedBert:
+        """What computes its hidden states."""
+        return self._decide.encoder
 
     @property
     def device(self) -> torch.device:

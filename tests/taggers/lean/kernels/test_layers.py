@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from leanner.taggers.lean.kernels import layers as module
+from leanner.taggers.lean.kernels.compiling import FLAGS
+from leanner.taggers.lean.kernels.compiling import KernelError
+from leanner.taggers.lean.kernels.compiling import compiled
+from leanner.taggers.lean.kernels.layers import LAYERS
+from leanner.taggers.lean.kernels.layers import LayerKernels
+from leanner.taggers.lean.kernels.layers import find_layer_kernels
+from leanner.taggers.lean.kernels.layers import load_layer_kernels
+from leanner.taggers.lean.kernels.reference import computed
+from leanner.taggers.lean.kernels.reference import made_up
+from leanner.taggers.lean.kernels.tiles import rows_of
+from leanner.taggers.lean.kernels.tiles import tiles_of
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> LayerKernels:
+    try:
+        return LayerKernels(compiled(LAYERS, tmp_path_factory.mktemp("kernels")))
+    except KernelError as error:
+        pytest.skip(f"no compiler, or a CPU without VNNI: {error}")
+
+
+def places(lengths: list[int]) -> tuple[Tensor, Tensor]:
+    sizes = torch.tensor(lengths)
+    return sizes.cumsum(0) - sizes, sizes
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    lengths=st.lists(st.integers(1, 120), min_size=1, max_size=6),
+    heads=st.integers(1, 3),
+    size=st.sampled_from([8, 32, 40, 64]),
+    inner=st.sampled_from([8, 24, 128]),
+    before=st.sampled_from([0, 0, 1, 9, 33]),
+    depth=st.integers(1, 2),
+    seed=st.integers(0, 1000),
+)
+def test_layers_are_what_torch_makes_of_them(  # noqa: PLR0917 - what Hypothesis draws
+    kernels: LayerKernels, lengths: list[int], heads: int, size: int, inner: int, before: int, depth: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    embedding, layers, held = made_up(depth, heads=heads, size=size, inner=inner, before=before, generator=generator)
+    ids = torch.randint(0, 99, (sum(lengths),), generator=generator)
+    wanted = torch.randperm(len(ids), generator=generator)[: len(ids) // 2 + 1].sort().values
+    expected = computed(embedding, layers, ids, lengths, held if before else ())[wanted]
+    found = kernels(embedding, layers, ids, rows=places(lengths), wanted=wanted, held=held if before else ())
+    apart = (found - expected).abs()
+    # A value that lies between two steps may be stored as the other one, which its whole row then sees.
+    assert float(apart.mean()) < 0.05
+    assert float(apart.max()) < 0.5 * depth
+    assert float(expected.abs().mean()) > 0.5
+
+
+def test_a_row_gives_the_same_bits_whatever_its_neighbours_are(kernels: LayerKernels) -> None:
+    generator = torch.Generator().manual_seed(1)
+    embedding, layers, held = made_up(2, heads=2, size=32, inner=64, before=9, generator=generator)
+    lengths = [5, 61, 17, 190, 3, 250]
+    ids = torch.randint(0, 99, (sum(lengths),), generator=generator)
+    together = kernels(embedding, layers, ids, rows=places(lengths), wanted=torch.arange(len(ids)), held=held)
+    for row, states in zip(torch.split(ids, lengths), torch.split(together, lengths), strict=True):
+        alone = kernels(embedding, layers, row, rows=places([len(row)]), wanted=torch.arange(len(row)), held=held)
+        assert torch.equal(alone, states)
+        last = kernels(embedding, layers, row, rows=places([len(row)]), wanted=torch.tensor([len(row) - 1]), held=held)
+        assert torch.equal(last, states[-1:])
+
+
+def test_more_threads_give_the_same_bits(kernels: LayerKernels) -> None:
+    generator = torch.Generator().manual_seed(2)
+    embedding, layers, _ = made_up(1, heads=2, size=32, inner=64, before=0, generator=generator)
+    ids = torch.randint(0, 99, (900,), generator=generator)
+    found = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(kernels(embedding, layers, ids, rows=places([100] * 9), wanted=torch.arange(900)))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*found)
+
+
+def test_scores_that_are_far_apart_neither_overflow_nor_vanish(kernels: LayerKernels) -> None:
+    generator = torch.Generator().manual_seed(3)
+    embedding, (layer,), _ = made_up(1, heads=1, size=32, inner=8, before=0, generator=generator)
+    layer.query.scale.mul_(100)
+    layer.key.scale.mul_(100)
+    ids = torch.randint(0, 99, (30,), generator=generator)
+    found = kernels(embedding, [layer], ids, rows=places([30]), wanted=torch.arange(30))
+    assert float((found - computed(embedding, [layer], ids, [30])).abs().median()) < 1e-4
+
+
+def test_nothing_wanted_is_nothing(kernels: LayerKernels) -> None:
+    embedding, layers, _ = made_up(1, heads=1, size=8, inner=8, before=0, generator=torch.Generator().manual_seed(4))
+    found = kernels(embedding, layers, torch.arange(300) % 99, rows=places([200, 100]), wanted=torch.arange(0))
+    assert found.shape == (0, 8)
+
+
+@pytest.mark.parametrize(
+    ("ids", "before"), [([0, 99], 0), ([-1, 0], 0), ([5] * 4, 509)], ids=["word", "sign", "position"]
+)
+def test_what_has_no_embedding_is_refused(kernels: LayerKernels, ids: list[int], before: int) -> None:
+    generator = torch.Generator().manual_seed(5)
+    embedding, layers, held = made_up(1, heads=1, size=8, inner=8, before=before, generator=generator)
+    words, wanted = torch.tensor(ids), torch.arange(1)
+    with pytest.raises(IndexError, match="expected words from 0 to 98 and at most 512 positions, found"):
+        kernels(embedding, layers, words, rows=places([len(ids)]), wanted=wanted, held=held if before else ())
+
+
+@given(st.integers(1, 5), st.integers(1, 9), st.integers(0, 99))
+def test_tiles_are_laid_out_and_back(tiles: int, groups: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randint(-127, 128, (8 * tiles, 4 * groups), generator=generator, dtype=torch.int8)
+    laid = tiles_of(rows)
+    assert laid.shape == (tiles, groups, 8, 4)
+    assert laid[-1, -1, 5].tolist() == rows[8 * tiles - 3, -4:].tolist()
+    assert torch.equal(rows_of(laid), rows)
+
+
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("_mm512_div_ps(spread(1.0f), total)", "_mm512_div_ps(spread(1.01f), total)"),
+        ("0.141364306f,   0.5f", "0.141364306f,   0.51f"),
+        ("p->start[feature + i]", "p->start[feature + (i ^ 1)]"),
+    ],
+    ids=["softmax", "gelu", "zero point"],
+)
+def test_kernels_that_compute_something_else_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, right: str, wrong: str
+) -> None:
+    changed, text = tmp_path / "wrong.c", LAYERS.read_text(encoding="utf-8")
+    assert right in text
+    changed.write_text(text.replace(right, wrong), encoding="utf-8")
+    monkeypatch.setattr(module, "LAYERS", changed)
+    with pytest.raises(KernelError, match="expected what torch computes within"):
+        load_layer_kernels(tmp_path)
+
+
+@pytest.mark.usefixtures("kernels")
+def test_a_cpu_without_vnni_has_none(tmp_path: Path) -> None:
+    with pytest.raises(KernelError, match="expected a CPU with AVX-512 VNNI"):
+        compiled(LAYERS, tmp_path, (*FLAGS, "-mno-avx512vnni"))
+
+
+def test_without_a_compiler_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    found, (note,) = find_layer_kernels()
+    assert found is None
+    assert note.startswith("int8 layers are computed one by one by oneDNN, which is slower: expected a C compiler")
