@@ -9,6 +9,7 @@ import pytest
 from leanner.cli import main
 from leanner.export.lean import Lean
 from leanner.passes.calibration import text
+from taggers.engines.engines import EACH
 
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ def test_what_differs_from_the_measured_case_is_said(
         ("lean:size=1", "bundled", "--configuration: lean:size=1: expected one of batch_tokens, .* found 'size=1'"),
         ("int8+int8-static", "bundled", "int8 twice: the weights are int8 already"),
         ("lean", "nothing.pt", "found no file 'nothing.pt'"),
-        ("openvino-int8", "bundled", "found openvino-int8, which is run by openvino: an export has no place"),
         ("lean-fp16", "bundled", "lean-fp16 cannot run here: float16 needs CUDA, found cpu"),
     ],
 )
@@ -74,6 +74,33 @@ def test_what_cannot_be_exported_is_one_line(
     (line,) = output.err.splitlines()
     assert re.search(message, line)
     assert not any(tmp_path.iterdir())
+
+
+def test_an_engine_that_is_missing_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("leanner.passes.engines.missing_packages", lambda engine: f"{engine} needs nncf: pip install")
+    assert main(["export", "--configuration", "openvino-int8", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "leanner export: openvino-int8 cannot run here: openvino needs nncf: pip install"
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("engine", EACH)
+def test_what_an_engine_runs_tags_as_others_do(
+    engine: str, shaped_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = tmp_path / "lines.txt"
+    lines.write_text("Loss of PTEN is common in glioma.\nMouse p53 suppresses tumours.\n", encoding="utf-8")
+    found = []
+    for name in (f"{engine}-fp32", "lean"):
+        out = str(tmp_path / name)
+        assert main(["export", "--tagger", str(shaped_file), "--configuration", name, out]) == 0
+        assert capsys.readouterr().out.startswith(f"{out}: {shaped_file} in {name}, ")
+        assert main(["tag", str(lines), "--lines", "--model", out]) == 0
+        found.append(capsys.readouterr().out)
+    assert found[0] == found[1]
+    assert found[0].count('"begin"') > 0
 
 
 def test_a_folder_that_cannot_be_written(shaped_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,9 +21,10 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "export",
         help="write a tagger as files that run without Flair",
-        description="Load a tagger, apply a configuration's passes and write the result as safetensors and JSON, no "
-        "pickle. The folder takes its name when it is whole and, loaded again, has given the same spans as the tagger. "
-        "`leanner tag` and leanner.Lean.load read it. Exit status: 0, or 2 if it cannot be exported.",
+        description="Load a tagger, apply a configuration's passes and write the result as safetensors and JSON, or as "
+        "the ONNX or OpenVINO files of the engine that runs it; no pickle. The folder takes its name when it is whole "
+        "and, loaded again, has given the same spans as the tagger. `leanner tag`, `leanner serve` and "
+        "leanner.Lean.load read it. Exit status: 0, or 2 if it cannot be exported.",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="a folder that is empty or not there")
     parser.add_argument(
@@ -36,8 +37,9 @@ def add_parser(subparsers: Subparsers) -> None:
         "--configuration",
         required=True,
         metavar="NAME",
-        help="as its case is called: lean-int8-static, for instance; one that is measured in Flair is exported in the "
-        "lean runtime. Several are joined by +, and parameters stand behind a colon, as `leanner search` names them",
+        help="as its case is called: lean-int8-static or openvino-int8, for instance; one that is measured in Flair is "
+        "exported in the lean runtime. Several are joined by +, and parameters stand behind a colon, as `leanner "
+        "search` names them",
     )
     parser.add_argument("--device", default="cpu", help="where the passes are applied (default: %(default)s)")
     parser.add_argument("--force", action="store_true", help="replace an export that lies in OUT")

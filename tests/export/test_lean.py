@@ -29,6 +29,7 @@ from leanner.configurations import named
 from leanner.corpora.load import load_corpus
 from leanner.corpora.texts import document_of
 from leanner.export import lean as lean_module
+from leanner.export.manifest import LayersManifest
 from leanner.passes.int8 import Int8Linear
 from leanner.passes.int8 import has_onednn
 from leanner.passes.precision import multiplies_bfloat16
@@ -162,6 +163,7 @@ def test_layers_may_be_of_different_sizes(shaped_file: Path, tmp_path: Path, pas
     lean = exported(smaller(shaped_file), tmp_path / "out", *passes)
     assert list(lean.tag(documents())) == expected
     assert count(expected) > 20
+    assert isinstance(lean.manifest, LayersManifest)
     assert [(block.heads, block.inner) for block in lean.manifest.encoder.layers] == [(3, 50), (1, 64), (3, 50)]
 
 

@@ -66,28 +66,30 @@ def test_what_is_measured_in_flair_is_exported_in_the_lean_runtime_and_says_so(
     assert text.startswith("where it was exported: int8 was measured in Flair, this is the lean runtime")
 
 
-@pytest.mark.parametrize("moment", ["save_file", "write_atomically", "sync_folder"])
+@pytest.mark.parametrize("moment", ["files.save_file", "files.write_atomically", "write.sync_folder"])
 def test_a_failure_leaves_nothing(
     shaped_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(write, moment, fail)
+    monkeypatch.setattr(f"leanner.export.{moment}", fail)
     with pytest.raises(OSError, match="No space left"):
         export(shaped(shaped_file), "lean", LEAN, tmp_path / "out", check=())
     assert left(tmp_path) == []
 
 
-@pytest.mark.parametrize("moment", ["save_file", "write_atomically", "Lean.load", "sync_folder"])
+@pytest.mark.parametrize(
+    "moment", ["files.save_file", "files.write_atomically", "write.Lean.load", "write.sync_folder"]
+)
 def test_one_that_is_killed_is_never_taken_for_a_whole_one(shaped_file: Path, tmp_path: Path, moment: str) -> None:
     code = f"""
 import os, pathlib, signal
-from leanner.export import write
+from leanner.export import files, write
 from leanner.passes.runtime import LeanRuntime
 from leanner.taggers.load import load_tagger
 def kill(*_): os.kill(os.getpid(), signal.SIGKILL)
-write.{moment} = kill
+{moment} = kill
 folder = pathlib.Path({str(tmp_path / "out")!r})
 write.export(load_tagger({str(shaped_file)!r}), "lean", (LeanRuntime(),), folder, check=())
 """
@@ -98,7 +100,7 @@ write.export(load_tagger({str(shaped_file)!r}), "lean", (LeanRuntime(),), folder
         Lean.load(tmp_path / "out")
     # What lies beside it is whole from the manifest on, which is written last.
     (beside,) = tmp_path.iterdir()
-    assert (beside / "leanner.json").exists() == (moment in ("Lean.load", "sync_folder"))
+    assert (beside / "leanner.json").exists() == moment.startswith("write.")
     if not (beside / "leanner.json").exists():
         with pytest.raises(TaggerError, match=r"found no leanner\.json"):
             Lean.load(beside)

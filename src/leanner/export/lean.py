@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Final
 from typing import Self
 from typing import cast
 
@@ -15,18 +17,23 @@ from tokenizers import Tokenizer as Subtokens
 
 from leanner.corpora.texts import document_of
 from leanner.corpora.texts import spans_in_text
+from leanner.export.graphs import load_graph
+from leanner.export.graphs import version_doubt
 from leanner.export.layers import Kind
 from leanner.export.loading import TRANSITIONS
 from leanner.export.loading import load_manifest
 from leanner.export.loading import load_model
 from leanner.export.manifest import SUBTOKENS
 from leanner.export.manifest import WEIGHTS
+from leanner.export.manifest import GraphManifest
+from leanner.export.manifest import LayersManifest
 from leanner.export.splitting import splitter_of
 from leanner.passes.int8 import exact_weight_bits
 from leanner.passes.int8 import has_onednn
 from leanner.passes.precision import multiplies_bfloat16
 from leanner.passes.static import NO_ONEDNN
 from leanner.taggers.device import usable
+from leanner.taggers.engines.tagger import Graph
 from leanner.taggers.errors import TaggerError
 from leanner.taggers.lean.deciding import decider_of
 from leanner.taggers.lean.parts import Parts
@@ -42,8 +49,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from leanner.export.manifest import Input
-    from leanner.export.manifest import Manifest
     from leanner.serving.served import Served
+    from leanner.taggers.lean.deciding import Deciding
     from leanner.types import Document
     from leanner.types import Label
     from leanner.types import Span
@@ -56,22 +63,28 @@ class Lean(Runner):
 
     Attributes:
         name: What the user called the tagger that was exported.
+        runtime: What runs it: ``lean``, ``onnxruntime`` or ``openvino``.
         labels: The labels that it can give.
         weights_sha256: Digest of that tagger's weights, before any pass.
-        model: Encoder and head.
+        model: Encoder and head; of those that an engine holds only what they weigh.
         doubts: What this machine makes worse than the one where the tagger was measured.
         quality: What a reader of its results must know, doubts included.
         manifest: What the export says of itself.
         sha256: Digest of the export: two with the same digest give the same spans on the same machine.
     """
 
-    runtime = "lean"
-
-    def __init__(self, manifest: Manifest, model: nn.Module, subtokens: Subtokens, sha256: str) -> None:
-        reading, running = _reading(manifest.input, subtokens), manifest.runtime
-        decide = decider_of(
-            _parts(manifest, model), reading, running.batch_tokens, prefix_caching=running.prefix_caching
-        )
+    def __init__(
+        self,
+        manifest: LayersManifest | GraphManifest,
+        reading: Reading,
+        decide: Deciding,
+        model: nn.Module,
+        *,
+        device: torch.device,
+        sha256: str,
+        notes: Sequence[str] = (),
+    ) -> None:
+        running = manifest.runtime
         super().__init__(
             reading,
             splitter_of(manifest.input.words),
@@ -86,11 +99,13 @@ class Lean(Runner):
         self.manifest = manifest
         self.sha256 = sha256
         self.name = manifest.tagger.name
+        self.runtime = manifest.graph.engine if isinstance(manifest, GraphManifest) else "lean"
         self.labels: frozenset[Label] = frozenset(manifest.output.labels.values())
         self.weights_sha256 = manifest.tagger.weights_sha256
-        self.doubts = list(_doubts(manifest, self.device))
+        self.doubts = list(_doubts(manifest, device))
         where = (f"where it was exported: {text}" for text in manifest.quality)
-        self.quality = [*where, *self.doubts, *decide.notes]
+        self.quality = [*where, *self.doubts, *notes]
+        self._device: Final = device
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Self:
@@ -98,24 +113,34 @@ class Lean(Runner):
 
         Args:
             folder: Its files.
-            device: Where to put it. Layers of static int8 are for x86 CPUs.
+            device: Where to put it. Layers of static int8 are for x86 CPUs, graphs of engines for CPUs.
 
         Raises:
-            TaggerError: A file is missing, damaged or of another version, or the device cannot run the tagger.
+            TaggerError: A file is missing, damaged or of another version, the device cannot run the tagger, or the
+                engine that runs it is missing.
         """
         place, folder = usable(device), Path(folder)
         manifest, sha256 = load_manifest(folder)
+        reading = _reading(manifest.input, Subtokens.from_file(str(folder / SUBTOKENS)))
+        if isinstance(manifest, GraphManifest):
+            engine = load_graph(manifest, folder, place)
+            return cls(manifest, reading, engine, Graph(manifest.graph.weights), device=place, sha256=sha256)
         if any(layer.kind is Kind.INT8_STATIC for layer in manifest.layers.values()) and (
             place.type != "cpu" or not has_onednn()
         ):
             raise TaggerError(f"{folder}: {NO_ONEDNN}; found {place}; export a configuration without static int8")
-        subtokens = Subtokens.from_file(str(folder / SUBTOKENS))
-        return cls(manifest, load_model(manifest, folder / WEIGHTS, place), subtokens, sha256)
+        model = load_model(manifest, folder / WEIGHTS, place)
+        running = manifest.runtime
+        decide = decider_of(
+            _parts(manifest, model), reading, running.batch_tokens, prefix_caching=running.prefix_caching
+        )
+        place = next(model.parameters()).device
+        return cls(manifest, reading, decide, model, device=place, sha256=sha256, notes=decide.notes)
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next(self.model.parameters()).device
+        return self._device
 
     def tag_texts(self, texts: Iterable[str]) -> Iterator[tuple[Span, ...]]:
         """Yield the spans of each text, in order, offsets in characters of the text.
@@ -168,7 +193,7 @@ class Lean(Runner):
         return serve(self, DynamicBatching(max_batch_size, max_batch_delay_ms, by_length), queue_size=queue_size)
 
 
-def _parts(manifest: Manifest, model: nn.Module) -> Parts:
+def _parts(manifest: LayersManifest, model: nn.Module) -> Parts:
     crf = manifest.output.crf
     return Parts(
         model.get_submodule("encoder"),
@@ -191,15 +216,21 @@ def _reading(given: Input, subtokens: Subtokens) -> Reading:
     )
 
 
-def _doubts(manifest: Manifest, device: torch.device) -> Iterator[str]:
+def _doubts(manifest: LayersManifest | GraphManifest, device: torch.device) -> Iterator[str]:
     """Yield what this machine makes worse than the one where the tagger was measured."""
-    bits = max((layer.weight_bits or 0 for layer in manifest.layers.values()), default=0)
+    if isinstance(manifest, GraphManifest):
+        bits, dtype = manifest.graph.weight_bits or 0, "float32"
+        if (doubt := version_doubt(manifest.graph)) is not None:
+            yield doubt
+    else:
+        bits = max((layer.weight_bits or 0 for layer in manifest.layers.values()), default=0)
+        dtype = manifest.dtype
     if bits and (exact_weight_bits(device) or 0) < bits:
         yield (
             f"int8 products of {bits}-bit weights saturate on this CPU, which has no VNNI: F1 can be lower than where "
             "it was measured; export it again on this machine, which gives weights of fewer bits"
         )
-    if device.type == "cpu" and manifest.dtype == "bfloat16" and not multiplies_bfloat16():
+    if device.type == "cpu" and dtype == "bfloat16" and not multiplies_bfloat16():
         yield "this CPU has no instructions for bfloat16: torch computes it slower than float32"
-    if device.type == "cpu" and manifest.dtype == "float16":
+    if device.type == "cpu" and dtype == "float16":
         yield "CPUs have no fast float16: it is slower than float32, and meant for CUDA"

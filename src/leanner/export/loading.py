@@ -22,12 +22,11 @@ from leanner.export.layers import Layer
 from leanner.export.layers import forms
 from leanner.export.layers import restored
 from leanner.export.manifest import MANIFEST
-from leanner.export.manifest import SUBTOKENS
-from leanner.export.manifest import WEIGHTS
-from leanner.export.manifest import Manifest
-from leanner.export.manifest import read_manifest
+from leanner.export.manifest import GraphManifest
+from leanner.export.manifest import LayersManifest
 from leanner.export.model import build_model
 from leanner.export.model import layers_of
+from leanner.export.parsing import read_manifest
 from leanner.taggers.errors import TaggerError
 
 
@@ -35,7 +34,7 @@ from leanner.taggers.errors import TaggerError
 TRANSITIONS: Final = "transitions"
 
 
-def load_manifest(folder: Path) -> tuple[Manifest, str]:
+def load_manifest(folder: Path) -> tuple[LayersManifest | GraphManifest, str]:
     """Return what an export says of itself, and the SHA-256 of that; the other files are those that it names.
 
     Raises:
@@ -57,16 +56,12 @@ def load_manifest(folder: Path) -> tuple[Manifest, str]:
     return manifest, hashlib.sha256(content).hexdigest()
 
 
-def load_model(manifest: Manifest, path: Path, device: torch.device) -> nn.Module:
+def load_model(manifest: LayersManifest, path: Path, device: torch.device) -> nn.Module:
     """Return encoder and head with the weights in ``path``.
 
     Raises:
         TaggerError: A tensor is missing, one too many, or of another form.
     """
-    try:
-        tensors = load_file(path, device=str(device))
-    except SafetensorError as error:
-        raise TaggerError(f"{path}: expected safetensors, found {error}; export the tagger again") from error
     model = build_model(manifest.encoder, len(manifest.output.tags))
     layers = {name: (module, manifest.layers.get(name)) for name, module in layers_of(model)}
     _check_kinds(path.with_name(MANIFEST), manifest.layers, {name: module for name, (module, _) in layers.items()})
@@ -75,7 +70,7 @@ def load_model(manifest: Manifest, path: Path, device: torch.device) -> nn.Modul
     expected = {f"{name}.{part}": form for name, own in parts.items() for part, form in own.items()}
     if manifest.output.crf is not None:
         expected[TRANSITIONS] = Form((len(manifest.output.tags),) * 2, dtype)
-    _check_forms(path, expected, tensors)
+    tensors = load_tensors(path, expected, device)
     for name, (module, layer) in layers.items():
         holder, _, attribute = name.rpartition(".")
         parent = model.get_submodule(holder)
@@ -87,6 +82,31 @@ def load_model(manifest: Manifest, path: Path, device: torch.device) -> nn.Modul
     if manifest.output.crf is not None:
         model.register_buffer(TRANSITIONS, tensors[TRANSITIONS])
     return model
+
+
+def load_tensors(path: Path, expected: Mapping[str, Form], device: torch.device) -> dict[str, Tensor]:
+    """Return the tensors in ``path``.
+
+    Args:
+        path: A file of safetensors.
+        expected: What must be in it, and no more.
+        device: Where to put them.
+
+    Raises:
+        TaggerError: It is no such file, or a tensor is missing, one too many, or of another form.
+    """
+    try:
+        tensors = load_file(path, device=str(device))
+    except SafetensorError as error:
+        raise TaggerError(f"{path}: expected safetensors, found {error}; export the tagger again") from error
+    found = {name: Form.of(tensor) for name, tensor in tensors.items()}
+    for name in sorted(expected.keys() | found):
+        if expected.get(name) != found.get(name):
+            raise TaggerError(
+                f"{path}: {name}: expected {expected.get(name, 'no such tensor')}, "
+                f"found {found.get(name, 'none')}; export the tagger again"
+            )
+    return tensors
 
 
 def _check_kinds(path: Path, given: Mapping[str, Layer], modules: Mapping[str, nn.Module]) -> None:
@@ -102,21 +122,6 @@ def _check_kinds(path: Path, given: Mapping[str, Layer], modules: Mapping[str, n
             raise TaggerError(
                 f"{path}: layers.{name}: expected a layer of the model that {layer.kind} can be, found {found}; "
                 "export the tagger again"
-            )
-
-
-def _check_forms(path: Path, expected: Mapping[str, Form], tensors: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that are not those of the model.
-
-    Raises:
-        TaggerError: One is missing, one too many, or of another form.
-    """
-    found = {name: Form.of(tensor) for name, tensor in tensors.items()}
-    for name in sorted(expected.keys() | found):
-        if expected.get(name) != found.get(name):
-            raise TaggerError(
-                f"{path}: {name}: expected {expected.get(name, 'no such tensor')}, "
-                f"found {found.get(name, 'none')}; export the tagger again"
             )
 
 
@@ -136,7 +141,7 @@ def _check_digest(path: Path, expected: str) -> None:
 def _unreadable(path: Path, error: OSError) -> TaggerError:
     if isinstance(error, FileNotFoundError):
         return TaggerError(
-            f"expected {MANIFEST}, {WEIGHTS} and {SUBTOKENS} in {path.parent}, found no {path.name}; name a folder "
+            f"expected {MANIFEST} and the files that it names in {path.parent}, found no {path.name}; name a folder "
             "that `leanner export` wrote, as a whole"
         )
     return TaggerError(f"{path}: cannot be read: {error.strerror}")

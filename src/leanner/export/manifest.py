@@ -1,42 +1,34 @@
-"""``leanner.json``: what an export is, beside its weights and its sub-tokens."""
+"""``leanner.json``: what an export is, beside its weights or its graph, and its sub-tokens."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 
-from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import chain
 from typing import Any
 from typing import Final
 
-from leanner.export.layers import Kind
 from leanner.export.layers import Layer
-from leanner.export.model import ACTIVATIONS
 from leanner.export.model import BertShape
-from leanner.passes.int8 import WEIGHT_BITS
-from leanner.report.parse import ParseError
-from leanner.report.parse import read
-from leanner.report.parse import shown
-from leanner.taggers.errors import TaggerError
+from leanner.taggers.engines.support import FILES
+from leanner.taggers.weights import Weights
 from leanner.types import Label
 
-
-#: Version of the format.
-FORMAT: Final = 1
 
 MANIFEST: Final = "leanner.json"
 WEIGHTS: Final = "model.safetensors"
 SUBTOKENS: Final = "tokenizer.json"
+#: What tags are decided with beside an engine's graph.
+DECIDING: Final = "deciding.safetensors"
+
+#: Every file that an export may have.
+ALL_FILES: Final = frozenset({MANIFEST, WEIGHTS, SUBTOKENS, DECIDING, *chain.from_iterable(FILES.values())})
 
 #: Types of floats, by name.
 DTYPES: Final = ("float32", "bfloat16", "float16")
-_GELU: Final = ".intermediate.dense"
-_BEHIND: Final = ".output.dense"
-
-_Contradiction = tuple[str, str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +104,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """How the lean runtime was set when it was measured."""
+    """How sentences were put together when it was measured; an engine has neither prefix, repeats nor windows."""
 
     batch_tokens: int
     chunk_sentences: int
@@ -122,20 +114,34 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Graph:
+    """What an engine has of encoder and head.
+
+    Attributes:
+        engine: What runs it: ``onnxruntime`` or ``openvino``.
+        version: Of the engine where the tagger was exported.
+        weight_bits: Of a weight that is multiplied as an integer; ``None`` if all are float32.
+        weights: What its weights are and weigh.
+    """
+
+    engine: str
+    version: str
+    weight_bits: int | None
+    weights: Weights
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an export is.
+    """What every export says.
 
     Attributes:
         format: Version of the format.
         leanner: Version of leanner that wrote it.
         tagger: Where it comes from.
         configuration: The name of the configuration.
-        passes: Its passes with their parameters, in order, and the lean runtime.
+        passes: Its passes with their parameters, in order, and the lean runtime if nothing else runs it.
         quality: What a reader of the results had to know where it was exported.
-        files: SHA-256 of the two other files.
-        dtype: Of the floats.
-        encoder: Its shape.
-        layers: Those that are not of floats, by name.
+        files: SHA-256 of the other files.
         input: How texts reach the encoder.
         output: What becomes of hidden states.
         runtime: How the runtime is set.
@@ -148,102 +154,57 @@ class Manifest:
     passes: tuple[Mapping[str, Any], ...]
     quality: tuple[str, ...]
     files: Mapping[str, str]
-    dtype: str
-    encoder: BertShape
-    layers: Mapping[str, Layer]
     input: Input
     output: Output
     runtime: Running
 
     def to_json(self) -> bytes:
         """Return it as JSON."""
+        return (json.dumps(self._plain(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+    def _plain(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LayersManifest(Manifest):
+    """An export that the lean runtime runs.
+
+    Attributes:
+        dtype: Of the floats.
+        encoder: Its shape.
+        layers: Those that are not of floats, by name.
+    """
+
+    dtype: str
+    encoder: BertShape
+    layers: Mapping[str, Layer]
+
+    def _plain(self) -> dict[str, Any]:
         data = dataclasses.asdict(self)
         # Most layers have a part of the parameters only.
         data["layers"] = {
             name: {key: value for key, value in layer.items() if value is not None}
             for name, layer in data["layers"].items()
         }
-        return (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        return data
 
 
-def read_manifest(path: Path, content: bytes) -> Manifest:
-    """Return what :meth:`Manifest.to_json` wrote.
+@dataclass(frozen=True, slots=True)
+class GraphManifest(Manifest):
+    """An export that an engine runs.
 
-    Args:
-        path: For the errors.
-        content: Of the file.
-
-    Raises:
-        TaggerError: It is no JSON, of another version, lacks something, or contradicts itself.
+    Attributes:
+        graph: What the engine has.
     """
-    try:
-        data: object = json.loads(content.decode())
-    except ValueError as error:
-        raise TaggerError(f"{path}: expected JSON, found {error}; export the tagger again") from error
-    version = data.get("format") if isinstance(data, dict) else None
-    if type(version) is int and version > FORMAT:
-        raise TaggerError(
-            f"{path}: expected format {FORMAT}, found {version}: a newer leanner wrote it; update leanner"
-        )
-    if version != FORMAT or type(version) is not int:
-        raise TaggerError(
-            f"{path}: expected format {FORMAT}, found {shown(version)}; name a folder that `leanner export` wrote"
-        )
-    try:
-        manifest = read(Manifest, data)
-    except ParseError as error:
-        raise TaggerError(f"{path}: {error}; export the tagger again") from error
-    for what, expected, found in _contradictions(manifest):
-        raise TaggerError(f"{path}: {what}: expected {expected}, found {shown(found)}; export the tagger again")
-    return manifest
+
+    graph: Graph
 
 
-def _contradictions(manifest: Manifest) -> Iterator[_Contradiction]:
-    """Yield what types do not tell: what it is about, what was expected, and what was found."""
-    if set(manifest.files) != {WEIGHTS, SUBTOKENS}:
-        yield "files", f"{WEIGHTS} and {SUBTOKENS}", sorted(manifest.files)
-    if manifest.dtype not in DTYPES:
-        yield "dtype", f"one of {', '.join(DTYPES)}", manifest.dtype
-    yield from _of_shape(manifest.encoder)
-    yield from _of_texts(manifest.input, manifest.runtime)
-    crf, tags = manifest.output.crf, len(manifest.output.tags)
-    if crf is not None and not (0 <= crf.start < tags and 0 <= crf.stop < tags):
-        yield "output.crf", f"numbers of {tags} tags", [crf.start, crf.stop]
-    for name, layer in manifest.layers.items():
-        for what, expected, found in _of_layer(name, layer, manifest.layers):
-            yield f"layers.{name}.{what}", expected, found
+#: What an export is, by the version of its format: leanner's of before engines reads the first.
+FORMATS: Final[Mapping[int, type[LayersManifest | GraphManifest]]] = {1: LayersManifest, 2: GraphManifest}
 
 
-def _of_shape(shape: BertShape) -> Iterator[_Contradiction]:
-    if shape.hidden_act not in ACTIVATIONS:
-        yield "encoder.hidden_act", f"one of {', '.join(ACTIVATIONS)}", shape.hidden_act
-    sizes = dataclasses.asdict(shape)
-    layers = [size for layer in sizes.pop("layers") for size in layer.values()]
-    if min(value for value in (*sizes.values(), *layers) if isinstance(value, int)) < 1:
-        yield "encoder", "sizes of 1 or more", {**sizes, "layers": layers}
-
-
-def _of_texts(given: Input, runtime: Running) -> Iterator[_Contradiction]:
-    if given.pooling not in ("first", "mean"):
-        yield "input.pooling", "first or mean", given.pooling
-    if given.context < 0:
-        yield "input.context", "0 or more", given.context
-    if given.longest is not None and not 0 <= given.stride < given.longest - 2:
-        yield "input.stride", "0 or more, and less than a window of input.longest holds", given.stride
-    if runtime.window_words < 0:
-        yield "runtime.window_words", "0 or more", runtime.window_words
-    if min(runtime.batch_tokens, runtime.chunk_sentences) < 1:
-        yield "runtime", "batches and chunks of 1 or more", [runtime.batch_tokens, runtime.chunk_sentences]
-    if runtime.prefix_caching and (given.context or not given.prompt):
-        yield "runtime.prefix_caching", "false without a prompt, or with context before it", True
-
-
-def _of_layer(name: str, layer: Layer, layers: Mapping[str, Layer]) -> Iterator[_Contradiction]:
-    if layer.kind is not Kind.INT8_EMBEDDING and layer.weight_bits not in WEIGHT_BITS:
-        yield "weight_bits", f"one of {', '.join(map(str, WEIGHT_BITS))}", layer.weight_bits
-    if (layer.given is not None) is not (layer.kind is Kind.INT8_STATIC):
-        yield "given", "a range if the layer is static, and only then", str(layer.given)
-    if layer.made is not None:
-        behind = layers.get(name.removesuffix(_GELU) + _BEHIND)
-        if not name.endswith(_GELU) or behind is None or behind.given != layer.made:
-            yield "made", "the range of the layer behind this one's GELU", str(layer.made)
+def format_of(kind: type[LayersManifest | GraphManifest]) -> int:
+    """Return the version of the format that has exports of this kind."""
+    return next(number for number, other in FORMATS.items() if other is kind)

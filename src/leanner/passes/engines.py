@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
@@ -18,6 +21,7 @@ from leanner.taggers.libraries import FLAIR
 
 
 if TYPE_CHECKING:
+    from leanner.taggers.engines.model import EngineModel
     from leanner.taggers.lean.tagger import LeanTagger
     from leanner.taggers.protocol import Tagger
 
@@ -28,15 +32,8 @@ _FEW_BITS: Final = "weights have 7 bits: products of 8-bit ones would saturate o
 
 
 @dataclass(frozen=True, slots=True)
-class OnnxRuntime:
-    """Encoder and head as an ONNX model, run by ONNX Runtime over padded batches of the lean runtime's sentences.
-
-    In int8 it is ``onnxruntime.quantization.quantize_dynamic`` with a scale for each channel of the weights: all
-    matrices that are multiplied by activations, and embeddings. Activations get one scale for a whole batch at
-    run time, so that what a sentence gets depends on what else is in its batch. Nothing is calibrated.
-
-    ``reduce_range``, weights of 7 bits, is what its documentation advises on CPUs without VNNI, above all with scales
-    for channels: products of 8-bit weights saturate there. It is used where they do, and only there.
+class EnginePass(ABC):
+    """Encoder and head as an engine's model, run by it over padded batches of the lean runtime's sentences.
 
     Attributes:
         int8: Whether weights and activations are int8.
@@ -47,77 +44,32 @@ class OnnxRuntime:
     batch_tokens: int = 2048
 
     @property
+    @abstractmethod
     def name(self) -> str:
-        """The field's name for it."""
-        return "onnxruntime"
+        """The field's name for it, which the record has for the runtime too."""
 
     @property
-    def runtime(self) -> str:
-        """What the record calls it."""
-        return "onnxruntime"
+    @abstractmethod
+    def scales(self) -> Mapping[str, Any]:
+        """What the scales of int8 are of, ready for JSON."""
 
-    def describe(self) -> dict[str, Any]:
-        """Return ``name`` and the parameters."""
-        scales = {"weight_scales": "channel", "activation_scales": "batch", "embeddings": True} if self.int8 else {}
-        return {"name": self.name, "int8": self.int8, **scales, "batch_tokens": self.batch_tokens}
-
-    def refusals(self, device: str, gpu: str | None) -> tuple[str, ...]:  # noqa: ARG002 - every GPU is none to it
-        """Return the reasons for which it can be not runnable, as ``NotRunnable`` gives them.
+    @abstractmethod
+    def model_of(self, lean: LeanTagger, weight_bits: int | None) -> EngineModel:
+        """Return the engine's model.
 
         Args:
-            device: Torch device.
-            gpu: Name of the GPU, if the device is one.
+            lean: Of float32.
+            weight_bits: Of its weights, 8 or 7; ``None`` for float32.
         """
-        return reasons_against(self.runtime)
-
-    def __call__(self, tagger: Tagger) -> Tagger:
-        """Return the tagger that ONNX Runtime runs.
-
-        Raises:
-            NotRunnable: A package is missing, the tagger is not on a CPU, or no graph can be made of it.
-            WrongOrder: It has left its library already, or its weights are not of float32.
-        """
-        lean = _lean(tagger, self.name, self.batch_tokens)
-        # The table of configurations is read where torch is not.
-        from leanner.taggers.engines.onnx import OnnxEngine  # noqa: PLC0415
-        from leanner.taggers.engines.onnx import make_onnx  # noqa: PLC0415
-        from leanner.taggers.engines.onnx import stored_in_onnx  # noqa: PLC0415
-        from leanner.taggers.engines.tagger import EngineTagger  # noqa: PLC0415
-
-        content = make_onnx(lean.parts, int8=self.int8, reduce_range=self.int8 and _saturates(lean))
-        return EngineTagger(lean, OnnxEngine(content), stored_in_onnx(content))
-
-
-@dataclass(frozen=True, slots=True)
-class OpenVino:
-    """Encoder and head as OpenVINO's graph, run by OpenVINO over padded batches of the lean runtime's sentences.
-
-    In int8 it is NNCF's quantization after training for transformers: symmetric weights with a scale for each
-    channel, a range for each activation, SmoothQuant and bias correction, all of NNCF's defaults. It reads
-    sentences of leanner's calibration text, one by one as they come.
-
-    Attributes:
-        int8: Whether weights and activations are int8.
-        batch_tokens: Sub-tokens in one batch, padding not counted.
-    """
-
-    int8: bool = False
-    batch_tokens: int = 2048
-
-    @property
-    def name(self) -> str:
-        """The field's name for it."""
-        return "openvino"
 
     @property
     def runtime(self) -> str:
         """What the record calls it."""
-        return "openvino"
+        return self.name
 
     def describe(self) -> dict[str, Any]:
         """Return ``name`` and the parameters."""
-        scales = {"weight_scales": "channel", "activation_scales": "tensor", "sentences": SENTENCES}
-        own = scales if self.int8 else {}
+        own = self.scales if self.int8 else {}
         return {"name": self.name, "int8": self.int8, **own, "batch_tokens": self.batch_tokens}
 
     def refusals(self, device: str, gpu: str | None) -> tuple[str, ...]:  # noqa: ARG002 - every GPU is none to it
@@ -127,30 +79,91 @@ class OpenVino:
             device: Torch device.
             gpu: Name of the GPU, if the device is one.
         """
-        return reasons_against(self.runtime)
+        return reasons_against(self.name)
 
-    def __call__(self, tagger: Tagger) -> Tagger:
-        """Return the tagger that OpenVINO runs.
+    def converted(self, tagger: Tagger) -> tuple[LeanTagger, EngineModel]:
+        """Return the tagger in the lean runtime, whose reading and decoding an engine shares, and the engine's model.
 
         Raises:
             NotRunnable: A package is missing, the tagger is not on a CPU, or no graph can be made of it.
             WrongOrder: It has left its library already, or its weights are not of float32.
         """
         lean = _lean(tagger, self.name, self.batch_tokens)
+        return lean, self.model_of(lean, _weight_bits(lean) if self.int8 else None)
+
+    def __call__(self, tagger: Tagger) -> Tagger:
+        """Return the tagger that the engine runs.
+
+        Raises:
+            NotRunnable: A package is missing, the tagger is not on a CPU, or no graph can be made of it.
+            WrongOrder: It has left its library already, or its weights are not of float32.
+        """
         # The table of configurations is read where torch is not.
-        from leanner.passes.calibration.text import calibration_text  # noqa: PLC0415
-        from leanner.taggers.engines.openvino import OpenVinoEngine  # noqa: PLC0415
-        from leanner.taggers.engines.openvino import make_openvino  # noqa: PLC0415
-        from leanner.taggers.engines.openvino import quantized_openvino  # noqa: PLC0415
-        from leanner.taggers.engines.openvino import stored_in_openvino  # noqa: PLC0415
-        from leanner.taggers.engines.padding import padded  # noqa: PLC0415
         from leanner.taggers.engines.tagger import EngineTagger  # noqa: PLC0415
 
-        model = make_openvino(lean.parts)
-        if self.int8:
-            rows = lean.encode(calibration_text()).rows[:SENTENCES]
-            model = quantized_openvino(model, [padded([row]) for row in rows], half_range=_saturates(lean))
-        return EngineTagger(lean, OpenVinoEngine(model, int8=self.int8), stored_in_openvino(model))
+        lean, model = self.converted(tagger)
+        return EngineTagger(lean, model.engine(), model.stored())
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxRuntime(EnginePass):
+    """Encoder and head as an ONNX model, run by ONNX Runtime.
+
+    In int8 it is ``onnxruntime.quantization.quantize_dynamic`` with a scale for each channel of the weights: all
+    matrices that are multiplied by activations, and embeddings. Activations get one scale for a whole batch at
+    run time, so that what a sentence gets depends on what else is in its batch. Nothing is calibrated.
+
+    ``reduce_range``, weights of 7 bits, is what its documentation advises on CPUs without VNNI, above all with scales
+    for channels: products of 8-bit weights saturate there. It is used where they do, and only there.
+    """
+
+    @property
+    def name(self) -> str:
+        """The field's name for it, which the record has for the runtime too."""
+        return "onnxruntime"
+
+    @property
+    def scales(self) -> Mapping[str, Any]:
+        """What the scales of int8 are of, ready for JSON."""
+        return {"weight_scales": "channel", "activation_scales": "batch", "embeddings": True}
+
+    def model_of(self, lean: LeanTagger, weight_bits: int | None) -> EngineModel:
+        """Return the ONNX model."""
+        from leanner.taggers.engines.onnx import OnnxModel  # noqa: PLC0415 - as above
+
+        return OnnxModel.of(lean.parts, weight_bits)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVino(EnginePass):
+    """Encoder and head as OpenVINO's model, run by OpenVINO.
+
+    In int8 it is NNCF's quantization after training for transformers: symmetric weights with a scale for each
+    channel, a range for each activation, SmoothQuant and bias correction, all of NNCF's defaults. It reads
+    sentences of leanner's calibration text, one by one as they come.
+    """
+
+    @property
+    def name(self) -> str:
+        """The field's name for it, which the record has for the runtime too."""
+        return "openvino"
+
+    @property
+    def scales(self) -> Mapping[str, Any]:
+        """What the scales of int8 are of, ready for JSON."""
+        return {"weight_scales": "channel", "activation_scales": "tensor", "sentences": SENTENCES}
+
+    def model_of(self, lean: LeanTagger, weight_bits: int | None) -> EngineModel:
+        """Return OpenVINO's model."""
+        from leanner.passes.calibration.text import calibration_text  # noqa: PLC0415 - as above
+        from leanner.taggers.engines.openvino import OpenVinoModel  # noqa: PLC0415
+        from leanner.taggers.engines.padding import padded  # noqa: PLC0415
+
+        model = OpenVinoModel.of(lean.parts)
+        if weight_bits is None:
+            return model
+        rows = lean.encode(calibration_text()).rows[:SENTENCES]
+        return model.quantized([padded([row]) for row in rows], weight_bits)
 
 
 def _lean(tagger: Tagger, name: str, batch_tokens: int) -> LeanTagger:
@@ -177,11 +190,11 @@ def _lean(tagger: Tagger, name: str, batch_tokens: int) -> LeanTagger:
     return lean
 
 
-def _saturates(lean: LeanTagger) -> bool:
-    """Whether products of 8-bit weights saturate on this CPU, which is noted in the tagger's quality."""
+def _weight_bits(lean: LeanTagger) -> int:
+    """Return how many bits of a weight this CPU multiplies exactly, 8 or 7; of 7 the tagger's quality gets a note."""
     from leanner.passes.int8 import exact_weight_bits  # noqa: PLC0415 - as above
 
     if (exact_weight_bits(lean.device) or 0) >= 8:
-        return False
+        return 8
     lean.quality.append(_FEW_BITS)
-    return True
+    return 7

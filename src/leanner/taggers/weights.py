@@ -15,7 +15,6 @@ from torch import Tensor
 from torch import int64
 from torch import nn
 from torch import uint8
-from transformers import PreTrainedModel
 
 
 @runtime_checkable
@@ -122,6 +121,9 @@ def stored_tensors(model: nn.Module) -> Iterator[Tensor]:
 
 def encoder_linears(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Yield name and module of the linear layers of the transformer in ``model``, pooler and head left out."""
+    # An exported tagger knows what its weights weigh without it.
+    from transformers import PreTrainedModel  # noqa: PLC0415
+
     for outer, transformer in model.named_modules():
         # A transformer with a head has itself without it as its base.
         if isinstance(transformer, PreTrainedModel) and transformer.base_model is transformer:

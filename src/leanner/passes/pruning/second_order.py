@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leanner.passes.pruning.calibrated import CalibratedPruning
+from leanner.passes.pruning.inputs import InputPruning
 
 
 if TYPE_CHECKING:
@@ -16,12 +13,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from leanner.passes.int8 import Int8Linear
-    from leanner.taggers.protocol import Tagger
-    from leanner.types import Document
 
 
 @dataclass(frozen=True, slots=True)
-class SecondOrderPruning(CalibratedPruning):
+class SecondOrderPruning(InputPruning):
     """One-shot pruning with compensation, without retraining (SparseGPT: Frantar & Alistarh 2023, algorithm 1).
 
     The second moments of each layer's inputs come from the calibration text, read once by the
@@ -34,19 +29,16 @@ class SecondOrderPruning(CalibratedPruning):
         """The field's name for it."""
         return "second-order-pruning"
 
-    def pruned(
-        self,
-        tagger: Tagger,
-        layers: Mapping[str, nn.Linear | Int8Linear],
-        documents: Sequence[Document],
-    ) -> Iterator[tuple[str, Tensor]]:
-        """Yield the name and the updated weights of each layer."""
+    @property
+    def among(self) -> int | None:
+        """Of how many neighbours in a row the same share becomes zero; ``None`` for all of a block of columns."""
+        return None
+
+    def pruned_weight(self, layer: nn.Linear | Int8Linear, gram: Tensor) -> Tensor:
+        """Return a layer's weights with zeros, the others updated."""
         # The table of configurations is read where torch is not.
-        from leanner.passes.calibration.inputs import gram_matrices  # noqa: PLC0415
         from leanner.passes.int8 import Int8Linear  # noqa: PLC0415
         from leanner.passes.pruning.compensation import prune_compensated  # noqa: PLC0415
 
-        grams = gram_matrices(tagger, layers, documents)
-        for name, layer in layers.items():
-            grid = layer.rounded if isinstance(layer, Int8Linear) else None
-            yield name, prune_compensated(layer.weight, grams[name], self.sparsity, grid=grid)
+        grid = layer.rounded if isinstance(layer, Int8Linear) else None
+        return prune_compensated(layer.weight, gram, self.sparsity, grid=grid, among=self.among)

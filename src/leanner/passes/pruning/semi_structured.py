@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
@@ -13,16 +10,11 @@ from typing import Literal
 
 from leanner.passes.precision import Precision
 from leanner.passes.protocol import NotRunnable
-from leanner.passes.pruning.calibrated import CalibratedPruning
+from leanner.passes.pruning.second_order import SecondOrderPruning
 
 
 if TYPE_CHECKING:
-    from torch import Tensor
-    from torch import nn
-
-    from leanner.passes.int8 import Int8Linear
     from leanner.taggers.protocol import Tagger
-    from leanner.types import Document
 
 
 #: Neighbouring weights of a row of which half are zero.
@@ -34,7 +26,7 @@ SIZES: Final = "2:4 kernels need weights with multiples of 32 rows and 64 column
 
 
 @dataclass(frozen=True, slots=True)
-class SemiStructuredPruning(CalibratedPruning):
+class SemiStructuredPruning(SecondOrderPruning):
     """Set two of every four neighbouring weights of a row to zero, and update the others.
 
     Which two, and how the others make up for them, is as in second-order pruning (SparseGPT: Frantar & Alistarh
@@ -53,22 +45,10 @@ class SemiStructuredPruning(CalibratedPruning):
         """The field's name for it."""
         return "semi-structured-pruning"
 
-    def pruned(
-        self,
-        tagger: Tagger,
-        layers: Mapping[str, nn.Linear | Int8Linear],
-        documents: Sequence[Document],
-    ) -> Iterator[tuple[str, Tensor]]:
-        """Yield the name and the updated weights of each layer."""
-        # The table of configurations is read where torch is not.
-        from leanner.passes.calibration.inputs import gram_matrices  # noqa: PLC0415
-        from leanner.passes.int8 import Int8Linear  # noqa: PLC0415
-        from leanner.passes.pruning.compensation import prune_compensated  # noqa: PLC0415
-
-        grams = gram_matrices(tagger, layers, documents)
-        for name, layer in layers.items():
-            grid = layer.rounded if isinstance(layer, Int8Linear) else None
-            yield name, prune_compensated(layer.weight, grams[name], self.sparsity, grid=grid, among=GROUP)
+    @property
+    def among(self) -> int:
+        """Of how many neighbours in a row the same share becomes zero."""
+        return GROUP
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import tempfile
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from typing import Self
 
 import torch
 
+from leanner.atomic import write_atomically
 from leanner.taggers.engines.graph import INPUTS
 from leanner.taggers.engines.graph import traced
 from leanner.taggers.engines.quiet import quiet
+from leanner.taggers.engines.support import FILES
 
 
 if TYPE_CHECKING:
@@ -28,38 +32,77 @@ if TYPE_CHECKING:
 
 RUNTIME: Final = "onnxruntime"
 
+_FILE: Final = FILES[RUNTIME][0]
 
-def make_onnx(parts: Parts, *, int8: bool, reduce_range: bool = False) -> bytes:
-    """Return the graph of a tagger's encoder and head as an ONNX model.
 
-    Args:
-        parts: Of float32.
-        int8: Whether ONNX Runtime's ``quantize_dynamic`` makes integers of the weights, with a scale for each channel.
-        reduce_range: Whether these have 7 bits: products of 8-bit ones saturate on a CPU without VNNI.
+@dataclass(frozen=True, slots=True)
+class OnnxModel:
+    """An ONNX model.
+
+    Attributes:
+        content: As its file has it.
+        weight_bits: Of a weight that is multiplied as an integer; ``None`` if all are float32.
     """
-    with quiet("torch.onnx"):
-        program = torch.onnx.export(
-            traced(parts), input_names=list(INPUTS), output_names=["scores"], dynamo=True, verbose=False
-        )
-    assert program is not None
-    model = program.model_proto
-    return _quantized(model, reduce_range=reduce_range) if int8 else bytes(model.SerializeToString())
 
+    content: bytes
+    weight_bits: int | None
 
-def stored_in_onnx(content: bytes) -> dict[str, int]:
-    """Return the bytes of an ONNX model's weights, by dtype; whole numbers of 32 and 64 bits are indices."""
-    # The package is not there everywhere.
-    import onnx  # noqa: PLC0415
+    @classmethod
+    def of(cls, parts: Parts, weight_bits: int | None) -> Self:
+        """Return that of a tagger's encoder and head.
 
-    sizes: Counter[str] = Counter()
-    for tensor in onnx.load_from_string(content).graph.initializer:
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-        if dtype.name not in ("int32", "int64"):
-            numbers = 1
-            for size in tensor.dims:
-                numbers *= size
-            sizes[dtype.name] += numbers * dtype.itemsize
-    return dict(sizes)
+        Args:
+            parts: Of float32.
+            weight_bits: ONNX Runtime's ``quantize_dynamic`` makes integers of the weights, with a scale for each
+                channel, of 8 bits, or of 7 by ``reduce_range``: products of 8-bit ones saturate on a CPU without
+                VNNI. ``None`` for float32.
+        """
+        with quiet("torch.onnx"):
+            program = torch.onnx.export(
+                traced(parts), input_names=list(INPUTS), output_names=["scores"], dynamo=True, verbose=False
+            )
+        assert program is not None
+        model = program.model_proto
+        _forget_where(model)
+        if weight_bits is None:
+            return cls(bytes(model.SerializeToString()), None)
+        return cls(_quantized(model, reduce_range=weight_bits < 8), weight_bits)
+
+    @classmethod
+    def read(cls, folder: Path, weight_bits: int | None) -> Self:
+        """Return that which :meth:`save` wrote.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        return cls((folder / _FILE).read_bytes(), weight_bits)
+
+    def stored(self) -> dict[str, int]:
+        """Return the bytes of the weights, by dtype; whole numbers of 32 and 64 bits are indices."""
+        # The package is not there everywhere.
+        import onnx  # noqa: PLC0415
+
+        sizes: Counter[str] = Counter()
+        for tensor in onnx.load_from_string(self.content).graph.initializer:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+            if dtype.name not in ("int32", "int64"):
+                numbers = 1
+                for size in tensor.dims:
+                    numbers *= size
+                sizes[dtype.name] += numbers * dtype.itemsize
+        return dict(sizes)
+
+    def save(self, folder: Path) -> None:
+        """Write it into ``folder``.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        write_atomically(folder / _FILE, self.content)
+
+    def engine(self) -> OnnxEngine:
+        """Return ONNX Runtime over it."""
+        return OnnxEngine(self.content)
 
 
 class OnnxEngine:
@@ -87,10 +130,18 @@ class OnnxEngine:
         return result
 
 
+def _forget_where(model: Any) -> None:  # noqa: ANN401 - ONNX's
+    """Take from a model what torch notes of each node: the lines of source that made it, and where they lie."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+
+
 def _quantized(model: Any, *, reduce_range: bool) -> bytes:  # noqa: ANN401 - ONNX's
     from onnxruntime.quantization import quantize_dynamic  # noqa: PLC0415 - as above
 
     with tempfile.TemporaryDirectory() as folder, quiet("root"):
-        path = Path(folder) / "model.onnx"
+        path = Path(folder) / _FILE
         quantize_dynamic(model, path, per_channel=True, reduce_range=reduce_range)
         return path.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 
 from collections.abc import Iterator
@@ -18,6 +19,12 @@ PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "openvino": ("openvino", "nncf"),
 }
 
+#: The files of a model, by the engine that runs it.
+FILES: Final[Mapping[str, tuple[str, ...]]] = {
+    "onnxruntime": ("model.onnx",),
+    "openvino": ("model.xml", "model.bin"),
+}
+
 NOT_A_CPU: Final = "the engines' graphs are run on CPUs only"
 OTHER_LIBRARY: Final = "a tagger of transformers, of which no graph is made: run it in the lean runtime"
 
@@ -26,6 +33,15 @@ def missing_packages(engine: str) -> str | None:
     """Return what is to be installed for an engine; ``None`` if all of it is there."""
     missing = [name for name in PACKAGES[engine] if importlib.util.find_spec(name) is None]
     return _to_install(engine, missing) if missing else None
+
+
+def version_of(engine: str) -> str:
+    """Return the version of an engine, without what its maker says of the build.
+
+    Raises:
+        ImportError: It is not there, or broken.
+    """
+    return str(importlib.import_module(engine).__version__).partition("-")[0]
 
 
 def reasons_against(engine: str) -> tuple[str, ...]:

@@ -34,19 +34,12 @@ class Graph(nn.Module):
     """What stands for torch's modules where an engine holds the weights: it knows what they weigh, no more.
 
     Args:
-        stored: Bytes of the weights in the engine's graph, by dtype.
-        original: What the modules weighed that the graph was made of.
+        weights: What they weigh.
     """
 
-    def __init__(self, stored: Mapping[str, int], original: Weights) -> None:
+    def __init__(self, weights: Weights) -> None:
         super().__init__()
-        self._weights: Final = Weights(
-            parameters=sum(size // _BYTES.get(dtype, 1) for dtype, size in stored.items()),
-            bytes_by_dtype=dict(stored),
-            linear=original.linear,
-            linear_nonzero=original.linear_nonzero,
-            flops=original.flops,
-        )
+        self._weights: Final = weights
 
     def weigh(self) -> Weights:
         """Return what the weights are and weigh."""
@@ -81,7 +74,7 @@ class EngineTagger(Runner):
         )
         self._decide: EngineDecider = decide
         self.runtime = engine.runtime
-        self.model: nn.Module = Graph(stored, weigh(lean.model))
+        self.model: nn.Module = Graph(_weights(stored, weigh(lean.model)))
         self.name = lean.name
         self.labels = lean.labels
         self.weights_sha256 = lean.weights_sha256
@@ -103,3 +96,19 @@ class EngineTagger(Runner):
     def device(self) -> torch.device:
         """Where the weights are."""
         return torch.device("cpu")
+
+
+def _weights(stored: Mapping[str, int], original: Weights) -> Weights:
+    """Return what a graph's weights are and weigh.
+
+    Args:
+        stored: Their bytes, by dtype.
+        original: What the modules weighed that the graph was made of.
+    """
+    return Weights(
+        parameters=sum(size // _BYTES.get(dtype, 1) for dtype, size in stored.items()),
+        bytes_by_dtype=dict(stored),
+        linear=original.linear,
+        linear_nonzero=original.linear_nonzero,
+        flops=original.flops,
+    )
