@@ -122,14 +122,14 @@ def test_it_describes_itself(engine: str) -> None:
 
 
 def test_saturating_products_take_a_bit_from_the_weights(monkeypatch: pytest.MonkeyPatch, shaped_file: Path) -> None:
-    from leanner.passes.engines import _saturates
+    from leanner.passes.engines import saturates
 
     lean = LeanTagger(load_tagger(str(shaped_file)))
     before = list(lean.quality)
     monkeypatch.setattr("leanner.passes.int8.exact_weight_bits", lambda _: 7)
-    assert _saturates(lean)
+    assert saturates(lean)
     assert "7 bits" in lean.quality[-1]
     monkeypatch.setattr("leanner.passes.int8.exact_weight_bits", lambda _: 8)
     lean.quality[:] = before
-    assert not _saturates(lean)
+    assert not saturates(lean)
     assert lean.quality == before

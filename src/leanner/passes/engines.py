@@ -77,14 +77,14 @@ class OnnxRuntime:
             NotRunnable: A package is missing, the tagger is not on a CPU, or no graph can be made of it.
             WrongOrder: It has left its library already, or its weights are not of float32.
         """
-        lean = _lean(tagger, self.name, self.batch_tokens)
+        lean = lean_of_floats(tagger, self.name, self.batch_tokens, missing_packages(self.name))
         # The table of configurations is read where torch is not.
         from leanner.taggers.engines.onnx import OnnxEngine  # noqa: PLC0415
         from leanner.taggers.engines.onnx import make_onnx  # noqa: PLC0415
         from leanner.taggers.engines.onnx import stored_in_onnx  # noqa: PLC0415
         from leanner.taggers.engines.tagger import EngineTagger  # noqa: PLC0415
 
-        content = make_onnx(lean.parts, int8=self.int8, reduce_range=self.int8 and _saturates(lean))
+        content = make_onnx(lean.parts, int8=self.int8, reduce_range=self.int8 and saturates(lean))
         return EngineTagger(lean, OnnxEngine(content), stored_in_onnx(content))
 
 
@@ -136,7 +136,7 @@ class OpenVino:
             NotRunnable: A package is missing, the tagger is not on a CPU, or no graph can be made of it.
             WrongOrder: It has left its library already, or its weights are not of float32.
         """
-        lean = _lean(tagger, self.name, self.batch_tokens)
+        lean = lean_of_floats(tagger, self.name, self.batch_tokens, missing_packages(self.name))
         # The table of configurations is read where torch is not.
         from leanner.passes.calibration.text import calibration_text  # noqa: PLC0415
         from leanner.taggers.engines.openvino import OpenVinoEngine  # noqa: PLC0415
@@ -149,12 +149,23 @@ class OpenVino:
         model = make_openvino(lean.parts)
         if self.int8:
             rows = lean.encode(calibration_text()).rows[:SENTENCES]
-            model = quantized_openvino(model, [padded([row]) for row in rows], half_range=_saturates(lean))
+            model = quantized_openvino(model, [padded([row]) for row in rows], half_range=saturates(lean))
         return EngineTagger(lean, OpenVinoEngine(model, int8=self.int8), stored_in_openvino(model))
 
 
-def _lean(tagger: Tagger, name: str, batch_tokens: int) -> LeanTagger:
-    """Return the tagger in the lean runtime, whose reading, batches and decoding an engine shares."""
+def lean_of_floats(tagger: Tagger, name: str, batch_tokens: int, lack: str | None) -> LeanTagger:
+    """Return the tagger in the lean runtime, whose reading, batches and decoding an engine shares.
+
+    Args:
+        tagger: Run by Flair.
+        name: Of the pass that asks, for its errors.
+        batch_tokens: Sub-tokens in one batch, padding not counted.
+        lack: What the engine misses on this machine, if anything.
+
+    Raises:
+        NotRunnable: Something is missing, the tagger is not on a CPU, or no graph can be made of it.
+        WrongOrder: It has left its library already, or its weights are not of float32.
+    """
     from leanner.taggers.engines.graph import is_of_floats  # noqa: PLC0415 - as above
     from leanner.taggers.errors import TaggerError  # noqa: PLC0415
     from leanner.taggers.lean.make import make_lean  # noqa: PLC0415
@@ -165,7 +176,7 @@ def _lean(tagger: Tagger, name: str, batch_tokens: int) -> LeanTagger:
         raise NotRunnable(NOT_A_CPU)
     if tagger.runtime != FLAIR:
         raise NotRunnable(OTHER_LIBRARY)
-    if (lack := missing_packages(name)) is not None:
+    if lack is not None:
         raise NotRunnable(lack)
     try:
         lean = make_lean(tagger, batch_tokens=batch_tokens)
@@ -177,11 +188,11 @@ def _lean(tagger: Tagger, name: str, batch_tokens: int) -> LeanTagger:
     return lean
 
 
-def _saturates(lean: LeanTagger) -> bool:
+def saturates(lean: LeanTagger, note: str = _FEW_BITS) -> bool:
     """Whether products of 8-bit weights saturate on this CPU, which is noted in the tagger's quality."""
     from leanner.passes.int8 import exact_weight_bits  # noqa: PLC0415 - as above
 
     if (exact_weight_bits(lean.device) or 0) >= 8:
         return False
-    lean.quality.append(_FEW_BITS)
+    lean.quality.append(note)
     return True
