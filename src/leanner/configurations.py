@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from typing import Final
 
+from leanner.passes.compiling import Compile
 from leanner.passes.engines import OnnxRuntime
 from leanner.passes.engines import OpenVino
 from leanner.passes.precision import Precision
@@ -23,9 +24,11 @@ from leanner.passes.pruning.second_order import SecondOrderPruning
 from leanner.passes.pruning.semi_structured import SemiStructuredKernels
 from leanner.passes.pruning.semi_structured import SemiStructuredPruning
 from leanner.passes.pruning.wanda import WandaPruning
+from leanner.passes.pt2e import Pt2e
 from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
 from leanner.passes.static import Int8Static
+from leanner.passes.torchao_kernels import TorchaoQuantization
 from leanner.serving.batching import ONE_BY_ONE
 from leanner.serving.batching import DynamicBatching
 from leanner.serving.serving import IN_PROCESS
@@ -106,6 +109,10 @@ _FOURS: Final = "two of each four must go, whatever they carry"
 _AND_MORE: Final = "what pruning alone may lose, and room for static ranges and a prompt that sees no sentence"
 _OF_A_BATCH: Final = "activations have one scale for a batch: what a sentence gets depends on its neighbours"
 _NNCFS: Final = "which layers become int8, and by which ranges, is NNCF's choice"
+_TORCHAOS: Final = (
+    "one range for a whole tensor, cut where torchao's histogram has it: outlying inputs are not smoothed"
+)
+_UNSEEN: Final = "it was run on no GPU yet"
 _TOGETHER: Final = "how much it matters that neighbours are computed with a sentence depends on the tagger's training"
 _UNTESTED: Final = "the losses of two passes need not add up"
 
@@ -173,6 +180,14 @@ _CASES: Final = (
     Configuration("fp16", "precision", (Precision("float16"),), bound=_HALF),
     Configuration("int8", "quantization", (Int8Dynamic(),), bound=_INT8),
     Configuration("int8-static", "quantization", (Int8Static(),), bound=_STATIC, default=False),
+    Configuration("torchao-w8a8", "quantization", (TorchaoQuantization("w8a8"),), unbounded=_UNSEEN, default=False),
+    Configuration(
+        "torchao-int8-weights", "quantization", (TorchaoQuantization("int8-weights"),), unbounded=_UNSEEN, default=False
+    ),
+    Configuration(
+        "torchao-int4-weights", "quantization", (TorchaoQuantization("int4-weights"),), unbounded=_UNSEEN, default=False
+    ),
+    Configuration("torchao-fp8", "quantization", (TorchaoQuantization("fp8"),), unbounded=_UNSEEN, default=False),
     *_pruned("magnitude", MagnitudePruning, _BOUNDS, _BREAKS, 50),
     *_pruned("magnitude-layer", partial(MagnitudePruning, scope="layer"), _BOUNDS, _BREAKS),
     *_pruned("wanda", WandaPruning, dict.fromkeys(_BOUNDS), _RANKED),
@@ -190,6 +205,7 @@ _CASES: Final = (
     Configuration("heads-ffn-ls-50", "pruning", (_HALF_OF_HEADS, _HALF_OF_NEURONS), unbounded=_UNTESTED, default=False),
     Configuration("layers-1", "pruning", (LayerPruning(1),), unbounded=_DEEP, default=False),
     Configuration("layers-2", "pruning", (LayerPruning(2),), unbounded=_DEEP, default=False),
+    Configuration("compile", "runtime", (Compile(),), bound=_SAME, default=False),
     Configuration("lean", "runtime", (LeanRuntime(),), bound=_SAME),
     Configuration("lean-prefix", "runtime", (_CACHED,), bound=_PREFIX, default=False),
     Configuration("lean-deduplicated", "runtime", (LeanRuntime(deduplicate=True),), bound=_SAME, default=False),
@@ -219,6 +235,8 @@ _CASES: Final = (
     Configuration("onnxruntime-int8", "engines", (OnnxRuntime(int8=True),), unbounded=_OF_A_BATCH, default=False),
     Configuration("openvino-fp32", "engines", (OpenVino(),), bound=_SAME, default=False),
     Configuration("openvino-int8", "engines", (OpenVino(int8=True),), unbounded=_NNCFS, default=False),
+    Configuration("pt2e-static", "engines", (Pt2e(),), unbounded=_TORCHAOS, default=False),
+    Configuration("pt2e-dynamic", "engines", (Pt2e(dynamic=True),), unbounded=_OF_A_BATCH, default=False),
 )
 
 #: What is served, by which server; the names of the first two run by default.

@@ -122,14 +122,14 @@ def test_it_describes_itself(engine: str) -> None:
 
 
 def test_saturating_products_take_a_bit_from_the_weights(monkeypatch: pytest.MonkeyPatch, shaped_file: Path) -> None:
-    from leanner.passes.engines import _weight_bits
+    from leanner.passes.engines import weight_bits
 
     lean = LeanTagger(load_tagger(str(shaped_file)))
     before = list(lean.quality)
     monkeypatch.setattr("leanner.passes.int8.exact_weight_bits", lambda _: 7)
-    assert _weight_bits(lean) == 7
+    assert weight_bits(lean) == 7
     assert "7 bits" in lean.quality[-1]
-    monkeypatch.setattr("leanner.passes.int8.exact_weight_bits", lambda _: 8)
+    monkeypatch.setattr("leanner.passes.int8.exactweight_bits", lambda _: 8)
     lean.quality[:] = before
-    assert _weight_bits(lean) == 8
+    assert weight_bits(lean) == 8
     assert lean.quality == before

@@ -26,6 +26,7 @@ from leanner.taggers.weights import weigh
 from leanner.types import Document
 from leanner.types import Label
 from leanner.types import Sentence
+from passes.compilers import without_inductor  # noqa: F401 - a fixture
 from taggers.hf.checkpoints import TEXTS
 from taggers.hf.checkpoints import save_bert
 from taggers.hf.checkpoints import save_distilbert
@@ -91,6 +92,7 @@ def test_half_precision(folders: dict[str, Path], kind: str, monkeypatch: pytest
     assert share_equal(tagger, loaded(folders[kind])) > 0.2
 
 
+@pytest.mark.usefixtures("without_inductor")
 @pytest.mark.parametrize("kind", ["bert", "distilbert"])
 @pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=lambda configuration: configuration.name)
 def test_a_configuration_runs_or_says_why_not(

@@ -88,8 +88,8 @@ class EnginePass(ABC):
             NotRunnable: A package is missing, the tagger is not on a CPU, or no graph can be made of it.
             WrongOrder: It has left its library already, or its weights are not of float32.
         """
-        lean = _lean(tagger, self.name, self.batch_tokens)
-        return lean, self.model_of(lean, _weight_bits(lean) if self.int8 else None)
+        lean = lean_of_floats(tagger, self.name, self.batch_tokens, missing_packages(self.name))
+        return lean, self.model_of(lean, weight_bits(lean) if self.int8 else None)
 
     def __call__(self, tagger: Tagger) -> Tagger:
         """Return the tagger that the engine runs.
@@ -166,8 +166,19 @@ class OpenVino(EnginePass):
         return model.quantized([padded([row]) for row in rows], weight_bits)
 
 
-def _lean(tagger: Tagger, name: str, batch_tokens: int) -> LeanTagger:
-    """Return the tagger in the lean runtime, whose reading, batches and decoding an engine shares."""
+def lean_of_floats(tagger: Tagger, name: str, batch_tokens: int, lack: str | None) -> LeanTagger:
+    """Return the tagger in the lean runtime, whose reading, batches and decoding an engine shares.
+
+    Args:
+        tagger: Run by Flair.
+        name: Of the pass that asks, for its errors.
+        batch_tokens: Sub-tokens in one batch, padding not counted.
+        lack: What the engine misses on this machine, if anything.
+
+    Raises:
+        NotRunnable: Something is missing, the tagger is not on a CPU, or no graph can be made of it.
+        WrongOrder: It has left its library already, or its weights are not of float32.
+    """
     from leanner.taggers.engines.graph import is_of_floats  # noqa: PLC0415 - as above
     from leanner.taggers.errors import TaggerError  # noqa: PLC0415
     from leanner.taggers.lean.make import make_lean  # noqa: PLC0415
@@ -178,7 +189,7 @@ def _lean(tagger: Tagger, name: str, batch_tokens: int) -> LeanTagger:
         raise NotRunnable(NOT_A_CPU)
     if tagger.runtime != FLAIR:
         raise NotRunnable(OTHER_LIBRARY)
-    if (lack := missing_packages(name)) is not None:
+    if lack is not None:
         raise NotRunnable(lack)
     try:
         lean = make_lean(tagger, batch_tokens=batch_tokens)
@@ -190,11 +201,11 @@ def _lean(tagger: Tagger, name: str, batch_tokens: int) -> LeanTagger:
     return lean
 
 
-def _weight_bits(lean: LeanTagger) -> int:
+def weight_bits(lean: LeanTagger, note: str = _FEW_BITS) -> int:
     """Return how many bits of a weight this CPU multiplies exactly, 8 or 7; of 7 the tagger's quality gets a note."""
     from leanner.passes.int8 import exact_weight_bits  # noqa: PLC0415 - as above
 
     if (exact_weight_bits(lean.device) or 0) >= 8:
         return 8
-    lean.quality.append(_FEW_BITS)
+    lean.quality.append(note)
     return 7

@@ -25,7 +25,8 @@ class Tagger(Protocol):
 
     Attributes:
         name: What the user called it (``bundled``, ``hunflair2``, a path, ``hf:`` and a checkpoint).
-        runtime: What runs it: ``flair``, ``transformers``, ``lean``, ``onnxruntime`` or ``openvino``.
+        runtime: What runs it: ``flair``, ``transformers``, ``lean``, ``onnxruntime``,
+            ``openvino`` or ``inductor``.
         labels: The labels it can give; a label of the corpus that is missing here is
             said clearly in the record.
         weights_sha256: Digest of the weights it was loaded from.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 from typing import TYPE_CHECKING
 from typing import Final
 
@@ -28,6 +30,9 @@ EACH: Final = [
     )
     for name, needed in PACKAGES.items()
 ]
+
+
+NEEDS_TORCHAO: Final = pytest.mark.skipif(importlib.util.find_spec("torchao") is None, reason="needs torchao")
 
 
 class TorchEngine:
