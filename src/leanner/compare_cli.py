@@ -117,8 +117,12 @@ def _guarded(command: str, run: Callable[[argparse.Namespace], int], args: argpa
     try:
         return run(args)
     except (ValueError, OSError) as error:  # a CannotCompareError and a ThresholdError are ValueErrors
-        Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(f"leanner {command}: {error}")
+        _print_error(command, error)
         return 2
+
+
+def _print_error(command: str, error: object) -> None:
+    Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(f"leanner {command}: {error}")
 
 
 def _compare(args: argparse.Namespace) -> int:
@@ -127,6 +131,8 @@ def _compare(args: argparse.Namespace) -> int:
 
     given = gates(args.fail_on, args.gates)
     result = judge(_sides(args), args.base, args.new, given, across_machines=args.across_machines)
+    if result.refusal:
+        _print_error("compare", result.refusal)
     if args.format == "json":
         _print_json(result)
         return result.exit_code
@@ -145,7 +151,7 @@ def _print_json(result: Result) -> None:
 
     control = None if result.control is None else control_to_json(result.control)
     if result.comparison is None:
-        content: dict[str, Any] = {"comparison": None, "reason": result.advice, "control": control}
+        content: dict[str, Any] = {"comparison": None, "reason": result.refusal or result.advice, "control": control}
     else:
         content = {**to_json(result.comparison), "control": control, "advice": result.advice or None}
     sys.stdout.write(json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -87,6 +87,7 @@ class GateReport:
             if base is not None:
                 self._result = self._compare(base)
                 self._control = self._result.control
+                self._failure = self._result.refusal or None
             else:
                 self._control = self._look()
         except (ValueError, OSError) as error:  # a CannotCompareError is a ValueError

@@ -188,3 +188,24 @@ def test_it_is_shown_beside_a_comparison(made: Made, tmp_path: Path, capsys: pyt
     assert "| same | fp32 | f1 | " in text
     assert main(given) == 0
     assert "A/A control: no false alarm of 3 gates" in capsys.readouterr().out
+
+
+def test_it_is_shown_where_the_comparison_is_refused(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = ("--store", str(tmp_path / "store"))
+    assert main(["compare", "baseline", str(made.run("first", 30, names=WITH)), "--unchecked", *store]) == 0
+    other = made.run("threads", 31, names=WITH, environment={"threads": 1})
+    given = ["compare", "baseline", str(other), "--unchecked", *store]
+    capsys.readouterr()
+
+    assert main([*given, "--format=json"]) == 2
+    written = capsys.readouterr()
+    content = json.loads(written.out)
+    assert content["comparison"] is None
+    assert "threads: 2 and 1" in content["reason"]
+    assert content["reason"] in written.err
+    assert content["control"]["sessions"]["trials"] == 1
+
+    assert main(given) == 2
+    assert "A/A control: no false alarm of 3 gates" in capsys.readouterr().out

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from typing import Final
 
 from leanner.compare.comparing import compare
-from leanner.compare.comparison import CannotCompareError
 from leanner.compare.conditions import differences
 from leanner.compare.control import control
 from leanner.compare.outcome import Outcome
@@ -45,16 +44,20 @@ class Result:
         stored: The entry of the new run; ``None`` if it was not to be stored.
         advice: What to do next, in a sentence; empty if nothing is to be done.
         control: The A/A control of the new run; ``None`` if it has none.
+        refusal: Why the new run, which is stored, was not compared; empty if it was, or had nothing to be held against.
     """
 
     comparison: Comparison | None
     stored: Entry | None
     advice: str
     control: Control | None = None
+    refusal: str = ""
 
     @property
     def exit_code(self) -> int:
-        """That of the comparison; 0 where there was none to make."""
+        """That of the comparison; 0 where there was none to make, 2 where it was refused."""
+        if self.refusal:
+            return 2
         return 0 if self.comparison is None else self.comparison.exit_code
 
 
@@ -63,11 +66,10 @@ def judge(sides: Sides, base: str, new: str, gates: Gates, *, across_machines: b
 
     Held against ``baseline``, NEW is stored: as a session of the baseline if nothing changed by these gates and by the
     default ones, else beside it, as long as it is not accepted. Where nothing of this machine is stored, it becomes
-    the baseline.
+    the baseline; where this machine has a baseline, but under other conditions, NEW is stored beside it and refused.
 
     Raises:
-        CannotCompareError: They cannot be compared, or one of them is not there; or this machine has a baseline, but
-            under other conditions.
+        CannotCompareError: They cannot be compared, or one of them is not there.
         OSError: A run cannot be stored.
     """
     after = sides.alike(new, base)
@@ -127,10 +129,11 @@ def _first(sides: Sides, report: Report, new: str, known: Session | None) -> Res
     if known is not None:
         entry = sides.store.add(report, None, REFUSED)
         unlike = "; ".join(differences(known.report, report)) or "it has cases on other devices"
-        raise CannotCompareError(
+        refusal = (
             f"expected a run under the conditions of the latest baseline of this machine, {known.name}, found another: "
             f"{unlike}; measure it alike, or, if that is meant: {_advice(entry)}, which opens a baseline of its own"
         )
+        return Result(None, entry, "", refusal=refusal)
     count = len(sides.store.entries())
     entry = sides.store.accept(report, FIRST)
     notes = [f"{count} runs of other machines are stored, which say nothing of it"] if count else []
