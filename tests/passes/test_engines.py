@@ -129,7 +129,7 @@ def test_saturating_products_take_a_bit_from_the_weights(monkeypatch: pytest.Mon
     monkeypatch.setattr("leanner.passes.int8.exact_weight_bits", lambda _: 7)
     assert weight_bits(lean) == 7
     assert "7 bits" in lean.quality[-1]
-    monkeypatch.setattr("leanner.passes.int8.exactweight_bits", lambda _: 8)
+    monkeypatch.setattr("leanner.passes.int8.exact_weight_bits", lambda _: 8)
     lean.quality[:] = before
     assert weight_bits(lean) == 8
     assert lean.quality == before

@@ -38,7 +38,7 @@ class TorchaoLinear(nn.Module):
         super().__init__()
         self.in_features = linear.in_features
         self.out_features = linear.out_features
-        self.bias = linear.bias
+        self.bias: Tensor | None = linear.bias
         quantize_(linear, config)
         self._weight = linear.weight.detach()
 
