@@ -20,7 +20,9 @@ from leanner.export import write
 from leanner.export.write import ExportError
 from leanner.export.write import export
 from leanner.passes.calibration.text import calibration_text
+from leanner.passes.compiling import Compile
 from leanner.passes.protocol import NotRunnable
+from leanner.passes.pt2e import Pt2e
 from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
 from leanner.taggers.errors import TaggerError
@@ -179,3 +181,12 @@ def test_a_folder_that_is_linked_to_stays_a_link(shaped_file: Path, tmp_path: Pa
     shutil.rmtree(tmp_path / "disk")
     with pytest.raises(TaggerError):
         Lean.load(tmp_path / "out")
+
+
+@pytest.mark.parametrize("each", [Compile(), Pt2e()], ids=["compile", "pt2e"])
+def test_what_has_no_file_format_is_refused_before_anything_is_compiled(
+    shaped_file: Path, tmp_path: Path, each: Compile | Pt2e
+) -> None:
+    with pytest.raises(ExportError, match="what TorchInductor compiled has no file format; export"):
+        export(shaped(shaped_file), each.name, (each,), tmp_path / "out")
+    assert left(tmp_path) == []

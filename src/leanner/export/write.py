@@ -22,6 +22,7 @@ from leanner.export.manifest import Graph
 from leanner.passes.calibration.text import calibration_text
 from leanner.passes.engines import EnginePass
 from leanner.passes.runtime import LeanRuntime
+from leanner.taggers.compiling import RUNTIME
 from leanner.taggers.engines.support import version_of
 from leanner.taggers.engines.tagger import EngineTagger
 from leanner.taggers.errors import TaggerError
@@ -62,7 +63,7 @@ def export(
         check: What both tag before the folder takes its name; the calibration text if ``None``.
 
     Raises:
-        ExportError: There is something in ``folder``, or the spans differ.
+        ExportError: There is something in ``folder``, a pass has no file format, or the spans differ.
         TaggerError: The tagger has parts of which an export has none.
         NotRunnable: A pass cannot run here.
         OSError: A file cannot be written.
@@ -72,6 +73,12 @@ def export(
             f"expected a tagger of Flair, found {tagger.name} of {tagger.runtime}, for whose sub-tokens an export "
             "has no place; run it by `--leanner-tagger`"
         )
+    for each in passes:
+        if getattr(each, "runtime", None) == RUNTIME:
+            raise ExportError(
+                f"{configuration}: what TorchInductor compiled has no file format; export a configuration of the lean "
+                "runtime, onnxruntime-… or openvino-…"
+            )
     target = folder.resolve()
     _check_target(target, force=force)
     last = passes[-1] if passes else None

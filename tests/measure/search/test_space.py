@@ -11,11 +11,14 @@ from leanner.combinations import combined
 from leanner.configurations import CONFIGURATIONS
 from leanner.measure.search.space import candidates
 from leanner.passes.calibration import text
+from leanner.passes.compiling import Compile
 from leanner.passes.engines import OnnxRuntime
 from leanner.passes.engines import OpenVino
 from leanner.passes.precision import Precision
 from leanner.passes.protocol import NotRunnable
 from leanner.passes.pruning.semi_structured import SemiStructuredKernels
+from leanner.passes.pt2e import Pt2e
+from leanner.passes.torchao_kernels import TorchaoQuantization
 
 
 if TYPE_CHECKING:
@@ -86,15 +89,15 @@ def test_no_order_is_refused(shaped_file: Path, monkeypatch: pytest.MonkeyPatch)
     assert len(found) > 20
 
     for candidate in found.values():
-        if any(isinstance(each, OnnxRuntime | OpenVino) for each in candidate.passes):
-            # alone, so that there is no order; another engine need not be there
+        if any(isinstance(each, OnnxRuntime | OpenVino | Compile | Pt2e) for each in candidate.passes):
+            # alone, so that there is no order; another engine, or a compiler, need not be there
             assert len(candidate.passes) == 1
             continue
         # no context: the prompt is a prefix
         tagger: Tagger = shaped(shaped_file, context=0)
         for each in map(on_a_cpu, candidate.passes):
-            if isinstance(each, SemiStructuredKernels):
-                with pytest.raises(NotRunnable, match="need a GPU"):
+            if isinstance(each, SemiStructuredKernels | TorchaoQuantization):
+                with pytest.raises(NotRunnable, match=r"need a GPU|needs CUDA"):
                     each(tagger)
             else:
                 tagger = each(tagger)

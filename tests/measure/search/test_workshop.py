@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 import torch
@@ -76,6 +77,20 @@ def test_what_is_shared_is_what_would_have_been_made(counted: tuple[Callable[[],
     # The bare one; int8-static alone, heads, and on copies of its encoder ffn-50 and int8-static; int8 alone, ffn-25
     # and int8; second-order, int8. And one each to compare with.
     assert len(loaded) - len(names) == 1 + 4 + 3 + 2
+
+
+@pytest.mark.skipif(not has_onednn(), reason="no oneDNN kernel here")
+def test_static_int8_that_flair_runs_keeps_the_layout_of_its_own_kernel(
+    counted: tuple[Callable[[], FlairTagger], list[str]],
+) -> None:
+    load, _ = counted
+    workshop = Workshop(load, load())
+    lean, flair, again = (workshop.prepare(named(f"int8-static{end}"))[0] for end in ("+lean", "", "+lean-prefix"))
+    layers: list[list[Any]] = [[layer for _, layer in encoder_linears(each.model)] for each in (lean, flair, again)]
+
+    assert layers[0][0] is layers[2][0]
+    assert layers[0][0] is not layers[1][0]
+    assert all(len(layer.packed()) == 1 and layer.packed()[0].is_mkldnn for layer in layers[1])
 
 
 def test_the_bare_tagger_stays_as_it_is(counted: tuple[Callable[[], FlairTagger], list[str]]) -> None:

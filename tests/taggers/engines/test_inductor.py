@@ -102,6 +102,9 @@ def test_torchinductor_computes_what_the_graph_says(static: GraphModule, batches
     known = counters["stats"]["unique_graphs"]
     for batch in batches:
         same_but_for_rounding(engine.scores(batch), scores(static, batch))
+    with torch.inference_mode():
+        same_but_for_rounding(engine.scores(batches[0]), scores(static, batches[0]))
+        same_but_for_rounding(engine.scores(batches[-1]), scores(static, batches[-1]))
     one = batches[-1]._replace(wanted=batches[-1].wanted[:1], words=batches[-1].words[:1])
     same_but_for_rounding(engine.scores(one), scores(static, one))
     assert counters["stats"]["unique_graphs"] == known

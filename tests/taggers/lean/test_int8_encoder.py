@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import inspect
+
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +117,40 @@ def test_other_layers_are_computed_one_by_one(shaped_file: Path) -> None:
     assert not fits(encoder_of(load_tagger(str(shaped_file))))
     dynamic: Any = Int8Dynamic()(load_tagger(str(shaped_file)))
     assert not fits(encoder_of(dynamic))
-    # A layer with a number of neurons of which the kernels have none.
+    # An activation that the kernels do not have.
     model = encoder_of(quantized(shaped_file))
     model.encoder.layer[0].intermediate.intermediate_act_fn = torch.nn.ReLU()
     assert not fits(model)
+
+
+def twice_as_long(layer: Any) -> None:  # noqa: ANN401 - transformers'
+    layer.attention.self.key.out_features *= 2
+
+
+def other_steps(layer: Any) -> None:  # noqa: ANN401 - transformers'
+    layer.attention.self.value.grid[0].mul_(2)
+
+
+def smoothed(layer: Any) -> None:  # noqa: ANN401 - transformers'
+    layer.output.dense.grid[0][0] *= 2
+
+
+def in_floats(layer: Any) -> None:  # noqa: ANN401 - transformers'
+    layer.attention.output.dense = torch.nn.Linear(32, 32)
+
+
+@pytest.mark.parametrize("change", [twice_as_long, other_steps, smoothed, in_floats])
+def test_parts_that_do_not_go_together_do_not_fit(shaped_file: Path, change: Any) -> None:  # noqa: ANN401 - see above
+    model = encoder_of(quantized(shaped_file))
+    change(model.encoder.layer[1])
+    assert not fits(model)
+
+
+def test_layers_are_known_by_what_their_class_has(shaped_file: Path) -> None:
+    layer = encoder_of(quantized(shaped_file)).encoder.layer[0].output.dense
+    # So looks isinstance from Python 3.12 on: where it finds nothing, no kernel would be used, and nobody told.
+    for name in ("given", "made", "grid", "weights", "tiles"):
+        inspect.getattr_static(layer, name)
 
 
 @pytest.mark.usefixtures("layer_kernels")

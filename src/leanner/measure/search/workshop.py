@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from leanner.passes.protocol import NotRunnable
 from leanner.passes.pruning.calibrated import CalibratedPruning
 from leanner.passes.pruning.structured import StructuredPruning
+from leanner.passes.static import Int8Static
 from leanner.taggers.weights import weigh
 
 
@@ -33,8 +34,9 @@ _OF_THE_ENCODER: Final = (CalibratedPruning, StructuredPruning)
 class Workshop:
     """Applies passes, and remembers what it made and what this machine refuses.
 
-    Candidates that differ in the runtime alone share a tagger: the runtime does not change the model. Those that prune
-    alike share the pruned encoder, of which each gets a copy.
+    Candidates that differ in the runtime alone share a tagger, as the runtime does not change the model, but for static
+    int8: its weights are kept as the lean runtime's kernels read them, from which Flair's layers are slow. Those that
+    prune alike share the pruned encoder, of which each gets a copy.
 
     Args:
         load: Loads the tagger anew.
@@ -56,7 +58,7 @@ class Workshop:
         self._most_mb: Final = held_mb
         self._clock: Final = clock
         # With the MB of each; who was used last comes last.
-        self._held: dict[tuple[Pass, ...], tuple[Tagger, float]] = {}
+        self._held: dict[tuple[tuple[Pass, ...], bool], tuple[Tagger, float]] = {}
         self._refused: dict[Pass, str] = {}
         self._runs: set[Pass] = set()
 
@@ -79,19 +81,21 @@ class Workshop:
         for each in candidate.stem[1:]:
             if each not in self._runs and not isinstance(each, _OF_THE_ENCODER):
                 self._made((each,))
-        tagger = self._made(candidate.stem)
+        static = any(isinstance(each, Int8Static) for each in candidate.stem)
+        tagger = self._made(candidate.stem, laid_out=static and runtime is not None)
         return tagger if runtime is None else runtime(tagger), self._clock() - began
 
-    def _made(self, passes: tuple[Pass, ...]) -> Tagger:
+    def _made(self, passes: tuple[Pass, ...], *, laid_out: bool = False) -> Tagger:
         if not passes:
             return self._bare
-        held = self._held.pop(passes, None)
+        key = passes, laid_out
+        held = self._held.pop(key, None)
         if held is None:
             *before, last = passes
             tagger = self._before(tuple(before))
             tagger = last(tagger) if before else self._alone(last, tagger)
             held = tagger, weigh(tagger.model).weights_mb
-        self._held[passes] = held
+        self._held[key] = held
         while len(self._held) > 1 and sum(mb for _, mb in self._held.values()) > self._most_mb:
             del self._held[next(iter(self._held))]
         return held[0]

@@ -96,10 +96,9 @@ class InductorEngine:
     def __init__(self, graph: GraphModule) -> None:
         # In one piece, and in this process: other ones that only wait would be measured with it.
         self._run: Any = torch.compile(graph, dynamic=True, fullgraph=True, options={"compile_threads": 1})
-        # Tensors made in inference mode would be compiled by themselves: those of batches are made outside of it.
         # Numbers that are equal would be taken as one and the same size.
-        several = torch.zeros(3, 5, dtype=torch.int64), torch.tensor([5, 4, 2]), torch.tensor([1, 2, 6])
-        single = torch.zeros(1, 5, dtype=torch.int64), torch.tensor([5]), torch.tensor([1, 2, 3])
+        several = np.zeros((3, 5), np.int64), np.array([5, 4, 2]), np.array([1, 2, 6])
+        single = np.zeros((1, 5), np.int64), np.array([5]), np.array([1, 2, 3])
         # Among the options it would come too late: TorchDynamo asks for it, too.
         with quiet(*_LOGGERS), config.patch(freezing=True):
             self._scores(*several)
@@ -107,14 +106,15 @@ class InductorEngine:
 
     def scores(self, batch: Padded) -> NDArray[np.float32]:
         """Return the scores of the tags at the wanted positions, ``(n, tags)``."""
-        return np.asarray(self._scores(*map(torch.from_numpy, batch.inputs)).numpy())
+        return self._scores(*batch.inputs)
 
-    def _scores(self, ids: Tensor, lengths: Tensor, wanted: Tensor) -> Tensor:
-        # Another mode would be compiled by itself.
+    def _scores(self, *inputs: NDArray[np.int64]) -> NDArray[np.float32]:
+        # Another mode would be compiled by itself, and so would tensors that were made in another one.
         with torch.inference_mode():
+            ids, lengths, wanted = map(torch.from_numpy, inputs)
             # One position more, since a single one would be, too.
             result: Tensor = self._run(ids, lengths, torch.cat([wanted, wanted[-1:]]))
-        return result[:-1]
+        return np.asarray(result[:-1].numpy())
 
 
 def _let_go(graph: GraphModule) -> None:

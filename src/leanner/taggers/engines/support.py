@@ -41,7 +41,10 @@ def version_of(engine: str) -> str:
     Raises:
         ImportError: It is not there, or broken.
     """
-    return str(importlib.import_module(engine).__version__).partition("-")[0]
+    found = getattr(importlib.import_module(engine), "__version__", None)
+    if found is None:
+        raise ImportError(f"expected a version of {engine}, found none: install it anew")
+    return str(found).partition("-")[0]
 
 
 def reasons_against(engine: str) -> tuple[str, ...]:

@@ -46,12 +46,10 @@ class Stored(Protocol):
 
 @runtime_checkable
 class StaticLinear(Protocol):
-    """A linear layer with int8 weights, whose input's range is known beforehand."""
+    """A linear layer with int8 weights, whose input's range is known beforehand.
 
-    in_features: int
-    out_features: int
-    scale: Tensor
-    bias: Tensor | None
+    It has what its class has: from Python 3.12 on ``isinstance`` does not see a module's parameters and buffers.
+    """
 
     @property
     def given(self) -> Stored:
@@ -77,18 +75,20 @@ class StaticLinear(Protocol):
         ...
 
 
-@runtime_checkable
-class StoredTable(Protocol):
-    """An embedding with int8 rows, and the scale of each, ``(rows, 1)``."""
+class _Linear(StaticLinear, Protocol):
+    """With its parameters and buffers."""
 
-    rows: Tensor
+    in_features: int
+    out_features: int
     scale: Tensor
+    bias: Tensor | None
 
 
 class Int8Encoder:
     """An encoder from its words to its last layer.
 
     The weights of its modules are from now on kept as the kernels read them: they still compute the same, but slowly.
+    Scales and biases are copied: what changes them later is not seen.
 
     Args:
         encoder: transformers', that :func:`fits`.
@@ -140,7 +140,7 @@ def fits(encoder: Any) -> bool:  # noqa: ANN401 - transformers'
     """Whether the kernels compute this encoder: int8 with known ranges, GELU, sizes that they have."""
     norm = encoder.embeddings.LayerNorm
     return (
-        all(isinstance(one, StoredTable) for one in _tables(encoder))
+        all(map(_is_stored, _tables(encoder)))
         and _in_float32(norm)
         and all(_fits(layer) for layer in encoder.encoder.layer)
     )
@@ -152,6 +152,7 @@ def _fits(layer: Any) -> bool:  # noqa: ANN401 - transformers'
     if not all(isinstance(one, StaticLinear) for one in linears):
         return False
     query, key, value, output, first, second = linears
+    width = query.in_features
     norms = (layer.attention.output.LayerNorm, layer.output.LayerNorm)
     return (
         type(layer.intermediate.intermediate_act_fn) is nn.Identity
@@ -159,7 +160,13 @@ def _fits(layer: Any) -> bool:  # noqa: ANN401 - transformers'
         and first.made == second.given
         and all(one.made is None for one in (query, key, value, output, second))
         and query.given == key.given == value.given
-        and all(torch.equal(query.grid[0], one.grid[0]) for one in (key, value))
+        and all(map(torch.equal, query.grid * 2, (*key.grid, *value.grid)))
+        # The kernel stores the result of a GELU with one step for all of them.
+        and torch.allclose(second.grid[0], torch.full_like(second.grid[0], 1 / first.made.scale), rtol=1e-6)
+        and key.out_features == value.out_features == query.out_features == output.in_features
+        and output.out_features == second.out_features == first.in_features == width
+        and second.in_features == first.out_features
+        and all(one.in_features == width for one in (key, value))
         and query.out_features % (TILE * attention.num_attention_heads) == 0
         and all(one.out_features % TILE == 0 and one.in_features % GROUP == 0 for one in linears)
         and all(map(_in_float32, norms))
@@ -169,6 +176,20 @@ def _fits(layer: Any) -> bool:  # noqa: ANN401 - transformers'
 def _tables(encoder: Any) -> tuple[Any, ...]:  # noqa: ANN401 - transformers'
     table = encoder.embeddings
     return table.word_embeddings, table.position_embeddings, table.token_type_embeddings
+
+
+def _is_stored(table: Any) -> bool:  # noqa: ANN401 - of one kind or another
+    """Whether an embedding has int8 rows, and the scale of each, ``(rows, 1)``."""
+    rows, scale = getattr(table, "rows", None), getattr(table, "scale", None)
+    return (
+        isinstance(rows, Tensor)
+        and isinstance(scale, Tensor)
+        and rows.dtype == torch.int8
+        and scale.dtype == torch.float32
+        and scale.shape == (len(rows), 1)
+        and rows.is_contiguous()
+        and scale.is_contiguous()
+    )
 
 
 def _in_float32(norm: nn.LayerNorm) -> bool:
@@ -202,7 +223,7 @@ def _layer_of(layer: Any, following: Grid | None) -> Layer:  # noqa: ANN401 - tr
     )
 
 
-def _product_of(linear: StaticLinear, factor: float = 1.0) -> Product:
+def _product_of(linear: _Linear, factor: float = 1.0) -> Product:
     start = linear.weights().sum(1, dtype=torch.int32).mul_(-linear.given.zero)
     bias = torch.zeros_like(linear.scale) if linear.bias is None else linear.bias.detach()
     return Product(linear.tiles(), start, linear.scale * (linear.given.scale * factor), bias * factor)

@@ -117,7 +117,10 @@ def _run(command: list[str]) -> str:
     except subprocess.TimeoutExpired as error:
         raise KernelError(f"{command[0]} took longer than {_LIMIT_S:.0f} s") from error
     if done.returncode:
-        raise KernelError(f"{' '.join(command[:2])} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+        said = done.stderr.strip().splitlines() or [""]
+        # The first error of a compiler is what the others follow from.
+        why = next((line for line in said if "error" in line), said[-1])
+        raise KernelError(f"{' '.join(command[:2])} ended with {done.returncode}: {why[-300:]}")
     return done.stdout
 
 

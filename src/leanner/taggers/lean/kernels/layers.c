@@ -490,16 +490,23 @@ static void run(const struct job *job, const struct block *block, struct room *r
   }
 }
 
-/* Rows that lie behind each other, as many as BLOCK columns hold, from `row` on. */
-static struct block block_from(const int64_t *begins, const int64_t *lengths, long rows, long row) {
+/* Rows that lie behind each other, as many as `most` columns hold, from `row` on. */
+static struct block block_from(const int64_t *begins, const int64_t *lengths, long rows, long row, long most) {
   struct block block = {row, 1, 0, 0};
   while (row + block.rows < rows &&
-         begins[row + block.rows] + lengths[row + block.rows] - begins[row] <= BLOCK * LANES)
+         begins[row + block.rows] + lengths[row + block.rows] - begins[row] <= most * LANES)
     block.rows++;
   return block;
 }
 
 INLINE long larger(long a, long b) { return a > b ? a : b; }
+
+/* Columns of a block: so few that no thread is without one, where the rows allow it. */
+static long columns_of(const int64_t *begins, const int64_t *lengths, long rows, int threads) {
+  const long all = (begins[rows - 1] + lengths[rows - 1] - begins[0] + LANES - 1) / LANES;
+  const long each = larger(COLUMNS, (all + threads - 1) / threads);
+  return each < BLOCK ? each : BLOCK;
+}
 
 /* `part` of a piece of memory that is aligned as vectors are. */
 static void *cut(char **memory, size_t bytes) {
@@ -540,8 +547,9 @@ int leanner_layers(const struct embedding *embedding, const struct layer *layers
   struct block *blocks = malloc(sizeof(struct block) * (rows + 1));
   if (!blocks) return 1;
   long number = 0, columns = 0, longest = 0;
+  const long most = columns_of(begins, lengths, rows, threads);
   for (long row = 0, want = 0; row < rows; row += blocks[number - 1].rows) {
-    struct block block = block_from(begins, lengths, rows, row);
+    struct block block = block_from(begins, lengths, rows, row, most);
     const long last = row + block.rows - 1, end = begins[last] + lengths[last];
     block.want = want;
     while (want < wants && wanted[want] < end) want++;
@@ -555,21 +563,21 @@ int leanner_layers(const struct embedding *embedding, const struct layer *layers
   int failed = 0;
 #pragma omp parallel num_threads(threads)
   {
-    char *memory = aligned_alloc(64, bytes + 64 - bytes % 64);
+    char *memory = NULL;
     struct room room;
-    if (memory) {
-      /* Lanes without a position are computed too: of no numbers that take long. */
-      memset(memory, 0, bytes);
-      divide(&room, memory, layers, depth, width, columns, before + longest);
-    }
-    if (!memory) {
-#pragma omp atomic write
-      failed = 1;
-    }
-#pragma omp barrier
-    if (!failed) {
 #pragma omp for schedule(dynamic, 1)
-      for (long i = 0; i < number; i++) run(&job, blocks + i, &room);
+    for (long i = 0; i < number; i++) {
+      if (!memory && (memory = aligned_alloc(64, bytes + 64 - bytes % 64))) {
+        /* Lanes without a position are computed too: of no numbers that take long. */
+        memset(memory, 0, bytes);
+        divide(&room, memory, layers, depth, width, columns, before + longest);
+      }
+      if (memory) {
+        run(&job, blocks + i, &room);
+      } else {
+#pragma omp atomic write
+        failed = 1;
+      }
     }
     free(memory);
   }

@@ -149,15 +149,17 @@ class LayerKernels:
             held: Keys and values that all rows see before their own, of each layer, ``(before, heads · size)``.
 
         Raises:
-            IndexError: A word or a position has no embedding.
+            IndexError: A word or a position has no embedding, or there is no wanted position.
+            TypeError: Numbers of another type, or not behind each other, where int64 is read.
             MemoryError: There is none for a row so long.
         """
         begins, lengths = rows
         kept = [(keys.contiguous(), values.contiguous()) for keys, values in held]
         before = len(kept[0][0]) if kept else 0
         _check(embedding, ids, before + int(lengths.max()))
+        _check_places(len(ids), wanted, (ids, begins, lengths, wanted))
         pointers = (_Held * len(kept))(*(_Held(keys.data_ptr(), values.data_ptr()) for keys, values in kept))
-        result = torch.empty(len(wanted), embedding.words[0].shape[1])
+        result = torch.empty(len(wanted), embedding.words[0].shape[1], dtype=torch.float32)
         failed = self._function(
             *(ctypes.byref(_Embedding.of(embedding)), (_Layer * len(layers))(*map(_Layer.of, layers)), len(layers)),
             *(result.shape[1], ids.data_ptr(), begins.data_ptr(), lengths.data_ptr(), len(lengths)),
@@ -234,3 +236,17 @@ def _check(embedding: Embedding, ids: Tensor, positions: int) -> None:
             f"expected words from 0 to {words - 1} and at most {places} positions, "
             f"found words from {least} to {most} and {positions} positions"
         )
+
+
+def _check_places(positions: int, wanted: Tensor, numbers: tuple[Tensor, ...]) -> None:
+    """Refuse places that no block has, and numbers that would be misread.
+
+    Raises:
+        IndexError: See there.
+        TypeError: See there.
+    """
+    for each in numbers:
+        if each.dtype != torch.int64 or not each.is_contiguous():
+            raise TypeError(f"expected int64 behind each other, found {each.dtype} with strides {each.stride()}")
+    if len(wanted) and (int(wanted[0]) < 0 or int(wanted[-1]) >= positions):
+        raise IndexError(f"expected positions from 0 to {positions - 1}, found {int(wanted[0])} to {int(wanted[-1])}")
