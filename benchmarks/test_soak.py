@@ -49,6 +49,7 @@ PARTS: Final = 6
 MOST_GROWTH: Final = 1.02
 #: It has settled when so many parts behind each other have left it within so much.
 CALM: Final = 4
+SETTLING_S: Final = 10.0
 SETTLED: Final = 1.005
 MOST_PARTS: Final = 30
 
@@ -77,11 +78,11 @@ def test_memory_does_not_grow(
         assert found is not None
         return found
 
-    def part(target: Target, rate_per_s: float, seed: int) -> float:
+    def part(target: Target, rate_per_s: float, seed: int, seconds: float) -> float:
         """Return the memory behind a part of the load."""
-        number = max(1, round(rate_per_s * part_s))
+        number = max(1, round(rate_per_s * seconds))
         indices = random.Random(seed).choices(range(len(requests.texts)), k=number)  # noqa: S311 - no secret
-        found = summarise(target.drive(OpenLoop(rate_per_s, seed), indices, limit_s=4.0 * part_s + 60.0))
+        found = summarise(target.drive(OpenLoop(rate_per_s, seed), indices, limit_s=4.0 * seconds + 60.0))
         assert found.answered == number, found.failures
         return memory(target)
 
@@ -89,18 +90,18 @@ def test_memory_does_not_grow(
         """Return how many parts it took."""
         megabytes: list[float] = []
         while len(megabytes) < MOST_PARTS:
-            megabytes.append(part(target, rate_per_s, len(megabytes)))
+            megabytes.append(part(target, rate_per_s, len(megabytes), SETTLING_S))
             last = megabytes[-CALM:]
             if len(last) == CALM and max(last) <= SETTLED * min(last):
                 return len(megabytes)
-        pytest.fail(f"memory has not settled in {MOST_PARTS} parts of {part_s:.0f} s: {megabytes} MB")
+        pytest.fail(f"memory has not settled in {MOST_PARTS} parts of {SETTLING_S:.0f} s: {megabytes} MB")
 
     def soak() -> tuple[float, list[float]]:
         with open_target(Serving(server, DynamicBatching(16, 5.0)), source, tagger, requests.bodies) as target:
             rate_per_s = SHARE * capacity_per_s(target)
             begin = settle(target, rate_per_s)
             megabytes = [memory(target)]
-            megabytes.extend(part(target, rate_per_s, begin + number) for number in range(PARTS))
+            megabytes.extend(part(target, rate_per_s, begin + number, part_s) for number in range(PARTS))
         return rate_per_s, megabytes
 
     try:
