@@ -178,6 +178,15 @@ def test_kernels_that_compute_something_else_are_refused(
 
 
 @pytest.mark.usefixtures("kernels")
+def test_what_else_lies_in_the_place_of_the_library_is_replaced(tmp_path: Path) -> None:
+    library = compiled(LAYERS, tmp_path)
+    library.unlink()
+    library.write_bytes(b"something else")
+    load_layer_kernels(tmp_path)
+    assert library.stat().st_size > 1000
+
+
+@pytest.mark.usefixtures("kernels")
 def test_a_cpu_without_vnni_has_none(tmp_path: Path) -> None:
     with pytest.raises(KernelError, match="expected a CPU with AVX-512 VNNI"):
         compiled(LAYERS, tmp_path, (*FLAGS, "-mno-avx512vnni"))

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 from typing import Final
 
-import pooch
 import torch
 
 from torch import Tensor
 
 from leanner.taggers.lean.kernels.compiling import SOURCE
 from leanner.taggers.lean.kernels.compiling import KernelError
-from leanner.taggers.lean.kernels.compiling import compiled
+from leanner.taggers.lean.kernels.compiling import load
 
 
 __all__ = ["HEAD_STEP", "WIDTH_STEP", "KernelError", "Kernels", "find_kernels", "load_kernels"]
@@ -156,17 +155,7 @@ def load_kernels(folder: Path | None = None) -> Kernels:
     Raises:
         KernelError: They cannot be had here, or do not compute what torch computes.
     """
-    folder = Path(pooch.os_cache("leanner")) / "kernels" if folder is None else folder
-    library = compiled(SOURCE, folder)
-    try:
-        kernels = Kernels(library)
-    except OSError:
-        # Something else has come to lie there.
-        library.unlink(missing_ok=True)
-        try:
-            kernels = Kernels(compiled(SOURCE, folder))
-        except OSError as error:
-            raise KernelError(f"the library cannot be loaded: {error}") from error
+    kernels = load(SOURCE, Kernels, folder)
     _try(kernels)
     return kernels
 

@@ -11,12 +11,18 @@ import shutil
 import subprocess
 import tempfile
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from typing import TypeVar
+
+import pooch
 
 from leanner.atomic import write_atomically
 
+
+_Kernels = TypeVar("_Kernels")
 
 SOURCE: Final = Path(__file__).with_name("kernels.c")
 
@@ -66,6 +72,30 @@ def compiled(source: Path, folder: Path, flags: Sequence[str] = FLAGS) -> Path:
     except OSError as error:
         raise KernelError(f"{error.filename}: {error.strerror}") from error
     return library
+
+
+def load(source: Path, kernels: Callable[[Path], _Kernels], folder: Path | None) -> _Kernels:
+    """Return what calls the library of ``source``, which is compiled if it is not there yet: that takes seconds.
+
+    Args:
+        source: In C.
+        kernels: Takes the path of a library.
+        folder: Where libraries are kept; the user's cache if ``None``.
+
+    Raises:
+        KernelError: It cannot be had here.
+    """
+    folder = Path(pooch.os_cache("leanner")) / "kernels" if folder is None else folder
+    library = compiled(source, folder)
+    try:
+        return kernels(library)
+    except (OSError, AttributeError):
+        # Something else has come to lie there.
+        library.unlink(missing_ok=True)
+    try:
+        return kernels(compiled(source, folder))
+    except (OSError, AttributeError) as error:
+        raise KernelError(f"the library cannot be loaded: {error}") from error
 
 
 def loaded_openmp() -> str:

@@ -14,13 +14,12 @@ from typing import Any
 from typing import ClassVar
 from typing import Final
 
-import pooch
 import torch
 
 from torch import Tensor
 
 from leanner.taggers.lean.kernels.compiling import KernelError
-from leanner.taggers.lean.kernels.compiling import compiled
+from leanner.taggers.lean.kernels.compiling import load
 from leanner.taggers.lean.kernels.reference import computed
 from leanner.taggers.lean.kernels.reference import made_up
 from leanner.taggers.lean.kernels.tiles import GROUP
@@ -180,12 +179,7 @@ def load_layer_kernels(folder: Path | None = None) -> LayerKernels:
     Raises:
         KernelError: They cannot be had here, or do not compute what torch computes.
     """
-    folder = Path(pooch.os_cache("leanner")) / "kernels" if folder is None else folder
-    library = compiled(LAYERS, folder)
-    try:
-        kernels = LayerKernels(library)
-    except (OSError, AttributeError) as error:
-        raise KernelError(f"{library} cannot be loaded: {error}: remove it") from error
+    kernels = load(LAYERS, LayerKernels, folder)
     _try(kernels)
     return kernels
 
