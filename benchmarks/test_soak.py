@@ -1,9 +1,8 @@
 """Whether a server's memory grows under load: ``pytest benchmarks -m soak -rP``, some minutes.
 
 Requests come at random (an open loop) at 80 % of what a closed loop has just got out of the server. First they do until
-what the server takes has settled: with each new shape of a batch oneDNN and the allocator keep something, for some
-thousands of requests. Then they go on for 60 seconds, or as many as ``LEANNER_SOAK_SECONDS`` says. Memory is that of
-all processes of the server, shared pages counted once.
+what the server takes has settled, which takes some thousands of requests. Then they go on for 60 seconds, or as many as
+``LEANNER_SOAK_SECONDS`` says. Memory is that of all processes of the server, shared pages counted once.
 """
 
 from __future__ import annotations
