@@ -28,8 +28,6 @@ UNSUITED: Final = (
     "the torchao that is installed does not go with the torch that is: pip install 'leanner[torchao]' brings one that "
     "does"
 )
-#: What an import from a torchao raises that was made for another torch, or is another version of it.
-UNFIT: Final = (ImportError, AttributeError, TypeError)
 SIZES: Final = "torchao's int4 weights come in groups of 128: this tagger's layers have other sizes"
 
 _NO_CUDA: Final = "{name} needs CUDA, found {device}; int8, int8-static and pt2e-… are 8 bits on a CPU"
@@ -118,7 +116,7 @@ class TorchaoQuantization:
             raise NotRunnable(NO_TORCHAO)
         try:
             config = config_of(self.scheme)
-        except UNFIT as error:
+        except ImportError as error:
             raise NotRunnable(UNSUITED) from error
         if self.scheme == "int4-weights" and not _in_groups(tagger):
             raise NotRunnable(SIZES)
