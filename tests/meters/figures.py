@@ -28,8 +28,10 @@ def main() -> None:
     say = sys.stdout.write
     say(f"two sensors in quadrature: inside {100.0 * in_quadrature():.1f} %\n")
     for name, kind in test_truth.KINDS.items():
-        inside, _ = test_truth._trials(kind, test_truth.TRIALS[name], seed=2312)
-        say(f"{name}: inside {100.0 * inside:.1f} % of {test_truth.TRIALS[name]}\n")
+        inside, found = test_truth._trials(kind, test_truth.TRIALS[name], seed=2312)
+        wide = [bounds.random_pct or 0.0 for bounds in found if not test_truth._is_narrow(bounds)]
+        say(f"{name}: inside {100.0 * inside:.1f} % of {test_truth.TRIALS[name]}, ")
+        say(f"wider than promised {len(wide)} (random part up to {max(wide, default=0.0):.2f} %)\n")
         for before in test_truth.BEFORE:
             inside, found = test_truth._trials(kind, WINDOWS, seed=2741, before=(before,))
             half_pct = [100.0 * (bounds.high_j - bounds.j) / bounds.j for bounds in found]

@@ -113,6 +113,22 @@ def test_readings_at_the_edges_that_are_of_before_are_no_noise(stale: tuple[int,
 
 
 @pytest.mark.parametrize("interval_s", [0.1, 0.05, 0.02])
+def test_a_step_that_shows_a_refresh_after_the_begin_is_no_noise(interval_s: float) -> None:
+    # Instant power of a window that begins behind a pause: 60 W, a mean of both, 300 W.
+    times = np.arange(0.0, 10.0 + interval_s / 2, interval_s)
+    watts = 300.0 + np.random.default_rng(3).normal(0.0, 3.0, len(times))
+    steady = integral_sd(_points(times.tolist(), watts.tolist()), 0, 10 * NS, interval_s)
+    watts[times < 0.05] = 60.0
+    watts[(times >= 0.05) & (times < 0.15)] = 90.0
+
+    found = integral_sd(_points(times.tolist(), watts.tolist()), 0, 10 * NS, interval_s)
+
+    # Naive: a step by 210 W, over 0.1 s, which the lag stands for.
+    assert steady is not None
+    assert found == pytest.approx(steady, rel=0.05)
+
+
+@pytest.mark.parametrize("interval_s", [0.1, 0.05, 0.02])
 def test_samples_of_one_refresh_share_its_error(interval_s: float) -> None:
     # Naive: each is one of its own, so that a fast sampler is surer than its sensor: 1.9 J for 6.
     rng = np.random.default_rng(12)
@@ -181,6 +197,57 @@ def test_a_pause_may_hide_what_its_neighbourhood_shows() -> None:
     assert found is not None
     # The pause is 1 s long, the samples within 1 s of it range over 40 W: a uniform distribution of that width.
     assert found**2 == pytest.approx(alone**2 + 40.0**2 / 12.0, rel=0.05)
+
+
+def test_a_pause_within_a_window_hides_nothing_of_before_it() -> None:
+    times = [0.1 * k for k in range(101) if not 3 < k < 8]
+    steady = _points(times, [300.0] * len(times))
+    after_a_pause = [(t, 60.0 if t < 0.15 * NS else watts) for t, watts in steady]
+
+    assert integral_sd(after_a_pause, 0, 10 * NS, 0.1) == pytest.approx(0.0)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    pause_s=st.floats(0.3, 0.9),
+    steps=st.lists(st.tuples(st.floats(0.0, 10.0), st.floats(-200.0, 200.0)), max_size=6),
+)
+def test_a_pause_of_an_average_hides_no_more_than_its_slopes_allow(
+    seed: int, pause_s: float, steps: list[tuple[float, float]]
+) -> None:
+    rng = np.random.default_rng(seed)
+    fine = np.arange(-1.0, 11.0, 0.002)
+    watts = np.full(len(fine), 300.0)
+    for at, size in steps:
+        watts[fine >= at] += size
+    energy = np.concatenate(([0.0], np.cumsum(watts) * 0.002))
+    mean = (energy[500:-1] - energy[:-501]) / 1.0
+    begin = rng.uniform(1.5, 8.0)
+    times = np.array([t for t in 0.1 * np.arange(101) if not begin < t < begin + pause_s])
+    points = _points(times.tolist(), np.interp(times, fine[500:], mean).tolist())
+    last = int(np.searchsorted(times, begin, side="right")) - 1
+    a, b = times[last], times[last + 1]
+
+    found = integral_sd(points, 0, 10 * NS, 0.1, averaged_s=1.0)
+
+    inside = (fine[500:] >= a) & (fine[500:] < b)
+    true_ws = float(np.sum(mean[inside]) * 0.002)
+    off = abs(0.5 * (b - a) * (points[last][1] + points[last + 1][1]) - true_ws)
+    assert found is not None
+    # A uniform distribution of half-width h has a standard deviation of h / sqrt(3).
+    assert off <= np.sqrt(3.0) * found + 0.03 * (b - a) * 200.0
+
+
+def test_a_pause_on_the_ramp_of_an_average_hides_little() -> None:
+    # A second's mean that rises from 60 to 300 W, the sampler pausing for half of that.
+    def mean_w(t: float) -> float:
+        return 60.0 + 240.0 * min(1.0, t)
+
+    points = [(round(0.1 * k * NS), mean_w(0.1 * k)) for k in range(101) if not 3 < k < 8]
+
+    # Naive: anything the samples around it show, a range of 240 W for 0.5 s.
+    assert (integral_sd(points, 0, 10 * NS, 0.1) or 0.0) > 25.0
+    assert (integral_sd(points, 0, 10 * NS, 0.1, averaged_s=1.0) or 0.0) < 3.0
 
 
 @pytest.mark.parametrize("at_begin", [False, True])

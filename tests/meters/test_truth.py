@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -21,11 +19,8 @@ from hypothesis import strategies as st
 
 from leanner.meters import gpu
 from leanner.meters import rapl
-from leanner.meters.arithmetic import GAP_INTERVALS
 from leanner.meters.combine import combine
 from leanner.meters.lag import Lag
-from leanner.meters.nvml import GAUGES
-from leanner.meters.rapl import SOURCE as RAPL
 from leanner.meters.totals import domain_interval
 from leanner.meters.totals import total_interval
 from meters import truth
@@ -102,33 +97,19 @@ TRIALS: Final = {"rapl": 4_000, "nvml-counter": 2_000, "nvml-power": 2_000, "nvm
 BEFORE: Final[tuple[Before, ...]] = ("busy", "idle", "pause")
 
 
-def _trials(
-    kind: Kind, count: int, *, seed: int, before: Sequence[Before] = BEFORE, pause_s: float = math.inf
-) -> tuple[float, list[Interval]]:
-    """Return the share of trials in which the truth lies inside, and the intervals.
-
-    Windows in which the sampler paused for longer than ``pause_s`` are left out.
-    """
+def _trials(kind: Kind, count: int, *, seed: int, before: Sequence[Before] = BEFORE) -> tuple[float, list[Interval]]:
+    """Return the share of trials in which the truth lies inside, and the intervals."""
     rng = np.random.default_rng(seed)
     found: list[Interval] = []
-    inside = paused = 0
+    inside = 0
     for _ in range(count):
         energy = truth.curve(rng, before=before[int(rng.integers(0, len(before)))])
-        seen = kind.watch(energy, rng, rng.uniform(0.95, 1.05))
-        if _longest_pause_s(seen) > pause_s:
-            paused += 1
-            continue
-        bounds = kind.of(seen)
+        bounds = kind.measure(energy, rng, rng.uniform(0.95, 1.05))
         if bounds is not None:
             inside += bounds.low_j <= energy.true_j <= bounds.high_j
             found.append(bounds)
-    assert len(found) >= 0.98 * (count - paused)
+    assert len(found) >= 0.98 * count
     return inside / len(found), found
-
-
-def _longest_pause_s(seen: Trace) -> float:
-    times = {source: [s.t_ns for s in seen.samples if s.source == source and s.values] for source in (GAUGES, RAPL)}
-    return max(float(np.diff(at).max()) for at in times.values() if at) / 1e9
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -141,27 +122,19 @@ def test_the_truth_lies_inside_in_95_to_99_and_a_half_percent(name: str) -> None
 @pytest.mark.parametrize("name", KINDS)
 def test_half_widths_are_as_promised(name: str) -> None:
     """Or the reading says that they are not, as ``Kind.of`` sees to."""
-    _, found = _trials(KINDS[name], 1_200, seed=2741)
+    _, found = _trials(KINDS[name], TRIALS[name], seed=2741)
+    wide = [bounds for bounds in found if not _is_narrow(bounds)]
 
-    # The rest has a pause of the sampler where power changed, most often at the edge behind idling.
-    assert _at(99, map(_half_width_pct, found)) <= 6.0
-    assert _at(97, (bounds.random_pct or 0.0 for bounds in found)) <= 1.0
+    # Instant power that jumps where a sample failed or came late: what it was meanwhile nothing tells.
+    assert len(wide) <= (0.005 * len(found) if name == "nvml-power" else 0)
 
 
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("before", BEFORE)
-def test_without_a_pause_of_the_sampler_all_half_widths_are(name: str, before: Before) -> None:
-    _, found = _trials(KINDS[name], 400, seed=2741, before=(before,), pause_s=GAP_INTERVALS * truth.INTERVAL_S)
+def test_what_was_before_a_window_does_not_make_it_wide(name: str, before: Before) -> None:
+    _, found = _trials(KINDS[name], 400, seed=31, before=(before,))
 
-    assert _at(100, map(_half_width_pct, found)) <= 6.0
-    assert _at(99 if before == "busy" else 97, (bounds.random_pct or 0.0 for bounds in found)) <= 1.0
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_windows_that_begin_busy_are_as_narrow_with_pauses_too(name: str) -> None:
-    _, found = _trials(KINDS[name], 200, seed=2741, before=("busy",))
-
-    assert _at(100, map(_half_width_pct, found)) <= 6.0
+    assert _at(99, map(_half_width_pct, found)) <= 6.0
     assert _at(99, (bounds.random_pct or 0.0 for bounds in found)) <= 1.0
 
 
@@ -262,7 +235,7 @@ def test_without_the_phase_the_counter_is_too_sure(monkeypatch: pytest.MonkeyPat
 
 
 def test_without_the_noise_power_samples_are_too_sure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu, "integral_sd", lambda *_: 0.0)
+    monkeypatch.setattr(gpu, "integral_sd", lambda *_, **__: 0.0)
 
     assert _share_within_the_random_part("nvml-power") < 0.5
 

@@ -190,7 +190,7 @@ def _integrated(gpu: Gpu, trace: Trace) -> EnergyDomain:
         joules,
         "nvml-power",
         detail=f"{gpu.power.name}, scope {gpu.power.scope}, of {gpu.uuid}",
-        uncertainty=None if lag is None else _of_integral(joules, lag, points, trace),
+        uncertainty=None if lag is None else _of_integral(joules, lag, points, trace, gpu.power.averaged_s),
     )
 
 
@@ -203,13 +203,15 @@ def _integrated_j(trace: Trace, points: Sequence[tuple[int, float]]) -> float:
     return integrate(points, trace.start_ns, trace.end_ns) / 1000.0
 
 
-def _of_integral(joules: float, lag: Lag, points: Sequence[tuple[int, float]], trace: Trace) -> Uncertainty | None:
+def _of_integral(
+    joules: float, lag: Lag, points: Sequence[tuple[int, float]], trace: Trace, averaged_s: float
+) -> Uncertainty | None:
     """Return the uncertainty of integrated power; ``None`` if the samples do not tell.
 
     How old a reading is when it is taken is uniform on (0, u) for a refresh every u: the integral is off by that age
     times the change of the readings between the edges, the mean of which is of the lag.
     """
-    noise_mj = integral_sd(points, trace.start_ns, trace.end_ns, trace.spacing_s)
+    noise_mj = integral_sd(points, trace.start_ns, trace.end_ns, trace.spacing_s, averaged_s=averaged_s)
     reading_mw = reading_sd(points, trace.spacing_s)
     if noise_mj is None or reading_mw is None:
         return None

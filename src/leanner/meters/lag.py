@@ -61,8 +61,8 @@ def change_w(points: Sequence[tuple[int, float]], trace: Trace, averaged_s: floa
         return abs(points[-1][1] - points[0][1]) / 1000.0
     forgotten = _forgotten(points, trace, averaged_s)
     memory_ns = _memory_ns(averaged_s)
-    begin_w_per_s = _steepest_w_per_s(points, trace.start_ns, trace.start_ns + memory_ns)
-    end_w_per_s = _steepest_w_per_s(points, trace.end_ns - memory_ns, trace.end_ns)
+    begin_w_per_s = steepest_w_per_s(points, trace.start_ns, trace.start_ns + memory_ns)
+    end_w_per_s = steepest_w_per_s(points, trace.end_ns - memory_ns, trace.end_ns)
     return abs(points[-1][1] - points[forgotten][1]) / 1000.0 + averaged_s * (begin_w_per_s + end_w_per_s)
 
 
@@ -102,8 +102,8 @@ def lag_of(
     last = points[-1][1]
     if left_ns < memory_ns:
         between_mj = 0.5 * memory_s * (last - points[forgotten][1])
-        steepest_w_per_s = _steepest_w_per_s(points, forgotten_ns, trace.end_ns)
-        end_j = abs(between_mj) / 1000.0 + seconds(left_ns) * memory_s * steepest_w_per_s
+        slope_w_per_s = steepest_w_per_s(points, forgotten_ns, trace.end_ns)
+        end_j = abs(between_mj) / 1000.0 + seconds(left_ns) * memory_s * slope_w_per_s
         return Lag(begin_mj / 1000.0, share * abs(begin_mj) / 1000.0 + end_j, memory_s)
     before_end = bisect_left(points, (trace.end_ns - memory_ns,))
     end_mj = _apart_mj(points, trace.end_ns - memory_ns, trace.end_ns, last)
@@ -134,8 +134,14 @@ def _apart_mj(points: Sequence[tuple[int, float]], start_ns: int, end_ns: int, l
     return level * seconds(end_ns - start_ns) - integrate(points, start_ns, end_ns)
 
 
-def _steepest_w_per_s(points: Sequence[tuple[int, float]], start_ns: int, end_ns: int) -> float:
-    """Return the largest slope between samples about a refresh apart: closer ones may show none or a whole one."""
+def steepest_w_per_s(points: Sequence[tuple[int, float]], start_ns: int, end_ns: int) -> float:
+    """Return the largest slope between samples about a refresh apart: closer ones may show none or a whole one.
+
+    Args:
+        points: Power samples, milliwatts.
+        start_ns: From the sample before this.
+        end_ns: To the sample behind this.
+    """
     near = points[max(0, bisect_left(points, (start_ns,)) - 1) : bisect_left(points, (end_ns,)) + 1]
     steepest, later = 0.0, 0
     for first, (t_a, a) in enumerate(near[:-1]):

@@ -12,7 +12,9 @@ from itertools import pairwise
 from typing import Final
 
 from leanner.meters.arithmetic import GAP_INTERVALS
+from leanner.meters.clock import NS_PER_S
 from leanner.meters.clock import seconds
+from leanner.meters.lag import steepest_w_per_s
 from leanner.meters.sensors import NVML_UPDATE_S
 from leanner.meters.sensors import POWER_REFRESH_S
 
@@ -25,6 +27,9 @@ _LEAST_CHANGES: Final = 10
 
 #: Share of reads that found a counter unchanged, from which on they were faster than it and not just out of step.
 _TELLING: Final = 0.2
+
+#: A reading of instant power, up to a refresh old and a mean over no more than another, shows nothing older than this.
+_STALE_NS: Final = round(2.0 * POWER_REFRESH_S * NS_PER_S)
 
 #: Fewer second differences do not tell how much power samples scatter.
 _LEAST_DIFFERENCES: Final = 3
@@ -71,7 +76,9 @@ def phase_sd_j(watts: float, period_s: float) -> float:
     return watts * period_s / math.sqrt(6.0)
 
 
-def integral_sd(points: Sequence[tuple[int, float]], start_ns: int, end_ns: int, interval_s: float) -> float | None:
+def integral_sd(
+    points: Sequence[tuple[int, float]], start_ns: int, end_ns: int, interval_s: float, *, averaged_s: float = 0.0
+) -> float | None:
     """Return the standard deviation of ``integrate`` over the window, in value times seconds.
 
     The trapezoid rule is a weighted sum of the samples, so that independent errors with variances s² add up to Σw²s².
@@ -81,7 +88,8 @@ def integral_sd(points: Sequence[tuple[int, float]], start_ns: int, end_ns: int,
     Samples that show one refresh of the sensor share its error, so that they are one sample here.
 
     A pause of more than ``GAP_INTERVALS`` intervals has no samples to tell: its mean may lie anywhere within the range
-    of the samples around it, a uniform distribution. Where the window begins before the first sample or ends behind
+    of the samples around it, a uniform distribution; that of an average only as far from a straight line as its slopes
+    allow. Where the window begins before the first sample or ends behind
     the last one, work may have begun or ended meanwhile: its mean may lie anywhere from nothing to the highest sample.
 
     Args:
@@ -89,21 +97,24 @@ def integral_sd(points: Sequence[tuple[int, float]], start_ns: int, end_ns: int,
         start_ns: Begin of the window.
         end_ns: End of the window.
         interval_s: Seconds between samples, as asked for.
+        averaged_s: What a sample averages over; 0 for instant power.
 
     Returns:
         ``None`` if there are too few samples to tell.
     """
     limit_s = GAP_INTERVALS * interval_s
     points = _apart(points)
+    scatter = list(_scatter(points, limit_s))
     variances = [
         (0.5 * (min(after.middle_s, seconds(end_ns)) - max(before.middle_s, seconds(start_ns)))) ** 2 * variance
-        for before, after, variance in _scatter(points, limit_s)
+        for before, after, variance in scatter
     ]
-    within = _without_edges(variances)
+    old = sum(before.first_ns < start_ns + _STALE_NS for before, _, _ in scatter)
+    within = _without_edges(variances, old)
     if len(within) < _LEAST_DIFFERENCES:
         return None
     noise = sum(within) * (len(variances) + 2) / len(within)
-    gaps = sum(_gap_variance(points, k, start_ns, end_ns, limit_s) for k in range(len(points) - 1))
+    gaps = sum(_gap_variance(points, k, (start_ns, end_ns), limit_s, averaged_s) for k in range(len(points) - 1))
     return math.sqrt(noise + gaps + _edge_variance(points, start_ns, end_ns))
 
 
@@ -121,13 +132,13 @@ def reading_sd(points: Sequence[tuple[int, float]], interval_s: float) -> float 
     return math.sqrt(statistics.fmean(variances)) if len(variances) >= _LEAST_DIFFERENCES else None
 
 
-def _without_edges(variances: list[float]) -> list[float]:
-    """Return what is left without the first and the last, if it suffices.
+def _without_edges(variances: list[float], old: int = 1) -> list[float]:
+    """Return what is left without the first ``old`` and the last, if it suffices.
 
-    Their neighbours are the readings at the edges, which may show what was drawn before the window: a step that the
-    lag stands for already.
+    They have a reading that may show what was drawn before the window, or one at its end: a step that the lag stands
+    for already.
     """
-    return variances[1:-1] if len(variances) >= _LEAST_DIFFERENCES + 2 else variances
+    return variances[old:-1] if len(variances) >= _LEAST_DIFFERENCES + old + 1 else variances
 
 
 def _apart(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
@@ -182,11 +193,33 @@ def _edge_variance(points: Sequence[tuple[int, float]], start_ns: int, end_ns: i
     )
 
 
-def _gap_variance(points: Sequence[tuple[int, float]], k: int, start_ns: int, end_ns: int, limit_s: float) -> float:
+def _gap_variance(
+    points: Sequence[tuple[int, float]], k: int, window_ns: tuple[int, int], limit_s: float, averaged_s: float
+) -> float:
     """Return the variance of the integral between points ``k`` and ``k + 1`` if they are far apart, else 0."""
-    a, b = max(points[k][0], start_ns), min(points[k + 1][0], end_ns)
+    a, b = max(points[k][0], window_ns[0]), min(points[k + 1][0], window_ns[1])
     pause_ns = b - a
     if seconds(pause_ns) <= limit_s:
         return 0.0
-    around = [value for t, value in points if a - pause_ns <= t <= b + pause_ns]
-    return (seconds(pause_ns) * (max(around) - min(around))) ** 2 / 12.0
+    # Readings of before the window tell nothing of a pause within it, but where it begins at one of them.
+    since_ns = max(a - pause_ns, min(a, window_ns[0] + _STALE_NS))
+    around = [value for t, value in points if since_ns <= t <= b + pause_ns]
+    off = 0.5 * (max(around) - min(around)) * seconds(pause_ns)
+    if averaged_s > 0.0:
+        off = min(off, _bend(points, k, averaged_s))
+    return off**2 / 3.0
+
+
+def _bend(points: Sequence[tuple[int, float]], k: int, averaged_s: float) -> float:
+    """Return how far an average's integral between points ``k`` and ``k + 1`` may be from that of a straight line.
+
+    What changed in a pause an average goes on showing for as long as it averages: its slope was no steeper than that
+    of the samples around. Between values D apart, in a time g, a line of slopes S and −S is farthest from the straight
+    one: by g²·S/4·(1 − (D/(S·g))²), the area of a triangle.
+    """
+    (a, value), (b, later) = points[k], points[k + 1]
+    memory_ns = round(averaged_s * NS_PER_S)
+    steepest = 1000.0 * steepest_w_per_s(points, a - memory_ns, b + memory_ns)
+    pause_s = seconds(b - a)
+    most = steepest * pause_s
+    return 0.0 if most <= 0.0 else 0.25 * pause_s * most * (1.0 - min(1.0, abs(later - value) / most) ** 2)
