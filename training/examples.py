@@ -17,6 +17,7 @@ import random
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from leanner.corpora.segmentation import sentence_offsets
@@ -92,6 +93,9 @@ class Example:
     allowed: tuple[int, ...]
     #: The same over ``FURTHER_TAGS``.
     further: tuple[int, ...]
+    #: Words around it, prompts of its neighbours among them.
+    left: tuple[str, ...] = ()
+    right: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,22 +129,36 @@ def documents(path: Path) -> Iterator[tuple[str, str, str, list[tuple[int, int, 
         yield pmid, title, abstract, mentions
 
 
-def examples(folder: Path, left_out: frozenset[str], source: Source, rng: random.Random) -> Iterator[Example]:
-    """Yield one reading of ``source`` without the articles ``left_out``."""
-    sentences = list(_sentences(folder / source.file, left_out))
+def examples(
+    folder: Path, left_out: frozenset[str], source: Source, rng: random.Random, context: int = 0
+) -> Iterator[Example]:
+    """Yield one reading of ``source`` without the articles ``left_out``, with ``context`` words to each side."""
+    articles = list(_articles(folder / source.file, left_out))
     pool: dict[str, list[tuple[str, ...]]] = {}
-    for pieces in sentences:
-        for piece in pieces:
+    for article in articles:
+        for piece in (piece for pieces in article for piece in pieces):
             if piece.native is not None:
                 pool.setdefault(piece.native, []).append(piece.words)
-    for pieces in sentences:
-        if not any(piece.native in TYPES or piece.native in VAGUE for piece in pieces) and rng.random() > source.empty:
-            continue
-        full = rng.random() < source.full_prompt
-        yield _example(_augmented(pieces, pool, source, rng), source, full=full)
+    for article in articles:
+        for number, pieces in enumerate(article):
+            known = any(piece.native in TYPES or piece.native in VAGUE for piece in pieces)
+            if not known and rng.random() > source.empty:
+                continue
+            full = rng.random() < source.full_prompt
+            example = _example(_augmented(pieces, pool, source, rng), source, full=full)
+            yield _in_context(example, article, number, context) if context else example
 
 
-def _sentences(path: Path, left_out: frozenset[str]) -> Iterator[list[_Piece]]:
+def _in_context(example: Example, article: list[list[_Piece]], number: int, context: int) -> Example:
+    """Return it with its neighbours as Flair shows them: each has the prompt before it, too."""
+    before, behind = (
+        [word for pieces in some for word in (*example.prompt.split(), *(w for piece in pieces for w in piece.words))]
+        for some in (article[:number], article[number + 1 :])
+    )
+    return replace(example, left=tuple(before[-context:]), right=tuple(behind[:context]))
+
+
+def _articles(path: Path, left_out: frozenset[str]) -> Iterator[list[list[_Piece]]]:
     known = {*TYPES, *VAGUE, *FURTHER}
     for pmid, title, abstract, mentions in documents(path):
         if pmid in left_out:
@@ -148,9 +166,10 @@ def _sentences(path: Path, left_out: frozenset[str]) -> Iterator[list[_Piece]]:
         text = f"{title} {abstract}"
         kept = _without_overlap([m for m in mentions if m[2] in known])
         passages = [(0, len(title)), (len(title) + 1, len(text))]
-        for start, end in sentence_offsets(text, passages, [m[:2] for m in kept]):
-            inside = [(s - start, e - start, t) for s, e, t in kept if start <= s and e <= end]
-            yield _pieces(text[start:end], inside)
+        yield [
+            _pieces(text[start:end], [(s - start, e - start, t) for s, e, t in kept if start <= s and e <= end])
+            for start, end in sentence_offsets(text, passages, [m[:2] for m in kept])
+        ]
 
 
 def _pieces(text: str, mentions: list[tuple[int, int, str]]) -> list[_Piece]:

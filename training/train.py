@@ -110,7 +110,16 @@ def partial_label_loss(scores: Tensor, allowed: Tensor) -> Tensor:
 
 
 class Batches:
-    """Batches of about ``budget`` sub-tokens of similar length, in an order of their own each epoch."""
+    """Batches of about ``budget`` sub-tokens of similar length, in an order of their own each epoch.
+
+    Args:
+        corpora: Has ``training/`` and ``tmvar3/pmids_all_500.txt``.
+        tokenizer: The encoder's.
+        budget: Sub-tokens in a batch.
+        seed: Of what is drawn.
+        sources: What is read; ``SOURCES`` if ``None``.
+        context: Words that are shown to each side of a sentence.
+    """
 
     def __init__(
         self,
@@ -119,6 +128,8 @@ class Batches:
         budget: int,
         seed: int,
         sources: tuple[Source, ...] | None = None,
+        *,
+        context: int = 0,
     ) -> None:
         self.folder = corpora / "training"
         left_out = set((corpora / "tmvar3" / "pmids_all_500.txt").read_text().split())
@@ -128,6 +139,7 @@ class Batches:
         self.budget = budget
         self.seed = seed
         self.sources = SOURCES if sources is None else sources
+        self.context = context
 
     def epoch(self, number: int) -> list[list[Encoded]]:
         """Return the batches of epoch ``number``."""
@@ -135,7 +147,7 @@ class Batches:
         drawn: list[Example] = []
         for source in self.sources:
             for _ in range(source.repeats):
-                drawn.extend(examples(self.folder, self.left_out, source, rng))
+                drawn.extend(examples(self.folder, self.left_out, source, rng, self.context))
         rng.shuffle(drawn)
         encoded = list(self._encode(drawn))
         batches = []
@@ -151,17 +163,17 @@ class Batches:
         return batches
 
     def _encode(self, drawn: list[Example]) -> Iterator[Encoded]:
-        prompts = [example.prompt.split() for example in drawn]
+        before = [[*example.left, *example.prompt.split()] for example in drawn]
         encodings = self.tokenizer(
-            [words + list(example.words) for words, example in zip(prompts, drawn, strict=True)],
+            [[*words, *example.words, *example.right] for words, example in zip(before, drawn, strict=True)],
             is_split_into_words=True,
             truncation=True,
             max_length=LONGEST,
         )
-        for index, (example, words) in enumerate(zip(drawn, prompts, strict=True)):
+        for index, (example, words) in enumerate(zip(drawn, before, strict=True)):
             first: dict[int, int] = {}
             for position, word in enumerate(encodings.word_ids(index)):
-                if word is not None and word >= len(words):
+                if word is not None and 0 <= word - len(words) < len(example.words):
                     first.setdefault(word - len(words), position)
             if first:
                 allowed = tuple(example.allowed[word] for word in first)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from transformers import BertConfig
 from transformers import BertModel
@@ -42,3 +43,16 @@ def corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(train, "BertModel", Tiny)
     return folder.parent
+
+
+@pytest.fixture
+def start(corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the first stage left, with an encoder that fits."""
+    out = tmp_path / "first"
+    out.mkdir()
+    train.train(corpora, out, epochs=1, peak=1e-3, seed=1, budget=64)
+    weights = torch.load(out / "tagger.pt", weights_only=True)
+    before = weights[refine.ROWS].clone()
+    before[1000:1010] += 1
+    monkeypatch.setattr(refine, "base_weights", lambda: {refine.ROWS: before})
+    return out / "tagger.pt"

@@ -104,6 +104,25 @@ def test_under_the_full_prompt_it_may_be_what_the_corpus_does_not_annotate(tmp_p
     }
 
 
+def test_neighbours_are_shown_as_flair_shows_them(tmp_path: Path) -> None:
+    title, abstract = "Loss of p53 in mice.", "It was found. Cells died of it. Others lived."
+    write(tmp_path, Text("1", f"{title} {abstract}", ((8, 11, "Gene"),), len(title)), article("2"))
+
+    def around(context: int) -> list[tuple[str, str]]:
+        found = examples(tmp_path, NOTHING_LEFT_OUT, OWN, random.Random(0), context)
+        return [(" ".join(example.left), " ".join(example.right)) for example in found]
+
+    assert around(0) == [("", "")] * 5
+    near = around(6)
+    assert near[0] == ("", "[ Tag genes ] It was")
+    assert near[1] == ("Loss of p53 in mice .", "[ Tag genes ] Cells died")
+    assert near[3] == ("] Cells died of it .", "")
+    # Another article's sentences are no neighbours.
+    assert near[4] == ("", "")
+    whole = around(100)
+    assert whole[0][1] == "[ Tag genes ] It was found . [ Tag genes ] Cells died of it . [ Tag genes ] Others lived ."
+
+
 def test_a_corpus_of_all_labels_leaves_nothing_open(tmp_path: Path) -> None:
     write(tmp_path, article())
     (example,) = read(tmp_path, replace(FULL, labels=frozenset(Label)))

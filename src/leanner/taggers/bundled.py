@@ -104,13 +104,16 @@ def base_weights() -> dict[str, torch.Tensor]:
     }
 
 
-def build(tags: list[str], entity_types: list[str], weights: dict[str, torch.Tensor]) -> PrefixedSequenceTagger:
+def build(
+    tags: list[str], entity_types: list[str], weights: dict[str, torch.Tensor], *, context: int = 0
+) -> PrefixedSequenceTagger:
     """Return Flair's tagger with these weights.
 
     Args:
         tags: BIOES tags in the order of the head's rows.
         entity_types: Names in the task prompt, in order.
         weights: The encoder's as in ``BertModel``, the head's as ``linear.weight`` and ``linear.bias``.
+        context: Words of the neighbours that it reads to each side of a sentence.
 
     Raises:
         TaggerError: A weight is missing or one too many.
@@ -125,7 +128,7 @@ def build(tags: list[str], entity_types: list[str], weights: dict[str, torch.Ten
             str(get_model_path()),
             layers="-1",
             subtoken_pooling="first",
-            use_context=False,
+            use_context=context or False,
             use_context_separator=False,
             transformers_tokenizer_kwargs={"local_files_only": True},
             transformers_model_kwargs={"add_pooling_layer": False, "local_files_only": True},
