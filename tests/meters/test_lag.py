@@ -56,6 +56,15 @@ def test_instant_power_lags_by_half_a_refresh_one_way_or_the_other() -> None:
     assert found.bound_j == pytest.approx(0.05 * 200.0)
 
 
+def test_a_pause_that_the_second_reading_shows_is_a_change() -> None:
+    # A round, 60 W for a moment, a round: the first reading is of the round before, the second of the pause.
+    points = _points(5.0, lambda t: 60.0 if 0.05 < t < 0.15 else 300.0)
+
+    # Naive: the first and the last sample are alike.
+    assert change_w(points, _window(5.0), 0.0) == pytest.approx(240.0)
+    assert _found(points, 5.0, 0.0).bound_j == pytest.approx(12.0)
+
+
 @pytest.mark.parametrize("pause_s", [0.1, 0.5, 1.0])
 @pytest.mark.parametrize("window_s", [1.2, 2.0, 10.0])
 @pytest.mark.parametrize("interval_s", [0.1, 0.02])

@@ -125,8 +125,8 @@ def test_half_widths_are_as_promised(name: str) -> None:
     _, found = _trials(KINDS[name], TRIALS[name], seed=2741)
     wide = [bounds for bounds in found if not _is_narrow(bounds)]
 
-    # Instant power that jumps where a sample failed or came late: what it was meanwhile nothing tells.
-    assert len(wide) <= (0.005 * len(found) if name == "nvml-power" else 0)
+    # Power that jumps where samples failed or came late: what it was meanwhile nothing tells.
+    assert len(wide) <= (0.01 * len(found) if name.startswith("nvml-power") else 0)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -159,6 +159,48 @@ def _share_within_the_random_part(name: str) -> float:
             beside_j = bounds.systematic_j - 0.05 / 0.95 * bounds.j
             within.append(abs(bounds.j - energy.true_j) <= bounds.random_j + beside_j)
     return sum(within) / len(within)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("before", BEFORE)
+def test_what_is_not_the_gain_is_covered_whatever_was_before(name: str, before: Before) -> None:
+    # What a comparison on one device has to hold: no gain, which would hide all else.
+    rng = np.random.default_rng(102)
+    within, random_alone = [], []
+    for _ in range(300):
+        energy = truth.curve(rng, before=before)
+        bounds = KINDS[name].measure(energy, rng, 1.0)
+        if bounds is not None:
+            lag_j = bounds.systematic_j - 0.05 / 0.95 * bounds.j
+            off_j = bounds.j - energy.true_j
+            within.append(abs(off_j) <= bounds.random_j + lag_j)
+            random_alone.append((off_j, bounds.random_j))
+
+    assert np.mean(within) >= 0.93
+    # What windows of one kind have in common cancels between two of them.
+    common_j = float(np.mean([off_j for off_j, _ in random_alone]))
+    assert np.mean([abs(off_j - common_j) <= random_j for off_j, random_j in random_alone]) >= 0.91
+
+
+@pytest.mark.parametrize("late_s", [0.25, 0.35])
+def test_a_sampler_that_is_late_at_the_begin_is_not_too_sure(late_s: float) -> None:
+    # Naive: 14 J of up to 48.
+    rng = np.random.default_rng(103)
+    within = []
+    for _ in range(200):
+        energy = truth.curve(rng, before="idle")
+        at = truth.reads(rng, energy.window_s)
+        kept = np.concatenate(([0], np.flatnonzero(at.t_s > late_s)))
+        at = truth.Reads(at.t_s[kept], at.failed[kept])
+        watts = truth.power(energy, at, rng, gain=1.0, mean_s=0.025)
+        seen = truth.trace(energy.window_s, truth.samples("nvml", "power_mw", at, np.round(1000.0 * watts)))
+        bounds = KINDS["nvml-power"].of(seen)
+        if bounds is not None:
+            lag_j = bounds.systematic_j - 0.05 / 0.95 * bounds.j
+            within.append(abs(bounds.j - energy.true_j) <= bounds.random_j + lag_j)
+
+    assert len(within) >= 150
+    assert np.mean(within) >= 0.95
 
 
 def test_the_phase_of_a_counter_is_what_makes_a_second_uncertain() -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: refresh of 100 ms is of it.
 _TOLERANCE: Final = 0.1
 
+#: A reading of instant power, up to a refresh old and a mean over no more than another, shows nothing older than this.
+STALE_NS: Final = round(2.0 * POWER_REFRESH_S * NS_PER_S)
+
 
 @dataclass(frozen=True, slots=True)
 class Lag:
@@ -43,7 +46,8 @@ def change_w(points: Sequence[tuple[int, float]], trace: Trace, averaged_s: floa
     """Return by how many watts power before the begin and at the end of a window may differ.
 
     An average over L seconds shows at the edges what was drawn up to L ago. Its slope tells what that was:
-    P(t − L) = P(t) − L·M'(t) for the mean M. An edge that was not read may have had any power that the samples allow.
+    P(t − L) = P(t) − L·M'(t) for the mean M. Instant power shows it up to ``STALE_NS`` behind the begin. An edge that
+    was not read may have had any power that the samples allow.
 
     Args:
         points: Power samples, milliwatts.
@@ -58,7 +62,9 @@ def change_w(points: Sequence[tuple[int, float]], trace: Trace, averaged_s: floa
     if _edge_is_missing(points, trace):
         return max(value for _, value in points) / 1000.0
     if averaged_s == 0.0:
-        return abs(points[-1][1] - points[0][1]) / 1000.0
+        # The first one may show what was before a pause, and the next one the pause.
+        before = [value for t, value in points if t < trace.start_ns + STALE_NS]
+        return max(abs(points[-1][1] - value) for value in before) / 1000.0
     forgotten = _forgotten(points, trace, averaged_s)
     memory_ns = _memory_ns(averaged_s)
     begin_w_per_s = steepest_w_per_s(points, trace.start_ns, trace.start_ns + memory_ns)

@@ -14,9 +14,12 @@ from typing import Final
 from leanner.meters.arithmetic import GAP_INTERVALS
 from leanner.meters.clock import NS_PER_S
 from leanner.meters.clock import seconds
+from leanner.meters.lag import STALE_NS
 from leanner.meters.lag import steepest_w_per_s
 from leanner.meters.sensors import NVML_UPDATE_S
 from leanner.meters.sensors import POWER_REFRESH_S
+from leanner.meters.student import t_quantile
+from leanner.meters.uncertainty import NORMAL_95
 
 
 # Samples nearer to each other are one: no source is read as fast, but a stored trace may show a step that way.
@@ -27,9 +30,6 @@ _LEAST_CHANGES: Final = 10
 
 #: Share of reads that found a counter unchanged, from which on they were faster than it and not just out of step.
 _TELLING: Final = 0.2
-
-#: A reading of instant power, up to a refresh old and a mean over no more than another, shows nothing older than this.
-_STALE_NS: Final = round(2.0 * POWER_REFRESH_S * NS_PER_S)
 
 #: Fewer second differences do not tell how much power samples scatter.
 _LEAST_DIFFERENCES: Final = 3
@@ -85,7 +85,8 @@ def integral_sd(
     Each s² is estimated from the sample's distance to the line between its neighbours, the second difference (Gasser,
     Sroka and Jennen-Steinmetz 1986, Biometrika 73, 625–633, for unequal spacing). What that distance also holds, the
     curvature between samples, is what the rule errs by: steps and bursts shorter than the spacing count as noise.
-    Samples that show one refresh of the sensor share its error, so that they are one sample here.
+    Samples that show one refresh of the sensor share its error, so that they are one sample here. Few distances do not
+    know s² well: the result is widened such that ``NORMAL_95`` of it are the half-width of Student's t with 95 %.
 
     A pause of more than ``GAP_INTERVALS`` intervals has no samples to tell: its mean may lie anywhere within the range
     of the samples around it, a uniform distribution; that of an average only as far from a straight line as its slopes
@@ -109,11 +110,13 @@ def integral_sd(
         (0.5 * (min(after.middle_s, seconds(end_ns)) - max(before.middle_s, seconds(start_ns)))) ** 2 * variance
         for before, after, variance in scatter
     ]
-    old = sum(before.first_ns < start_ns + _STALE_NS for before, _, _ in scatter)
+    old = sum(before.first_ns < start_ns + STALE_NS for before, _, _ in scatter)
     within = _without_edges(variances, old)
     if len(within) < _LEAST_DIFFERENCES:
         return None
-    noise = sum(within) * (len(variances) + 2) / len(within)
+    # Neighbouring distances share samples: about half as many are independent.
+    wider = t_quantile(0.95, max(1, len(within) // 2)) / NORMAL_95
+    noise = wider**2 * sum(within) * (len(variances) + 2) / len(within)
     gaps = sum(_gap_variance(points, k, (start_ns, end_ns), limit_s, averaged_s) for k in range(len(points) - 1))
     return math.sqrt(noise + gaps + _edge_variance(points, start_ns, end_ns))
 
@@ -201,11 +204,11 @@ def _gap_variance(
     pause_ns = b - a
     if seconds(pause_ns) <= limit_s:
         return 0.0
-    # Readings of before the window tell nothing of a pause within it, but where it begins at one of them.
-    since_ns = max(a - pause_ns, min(a, window_ns[0] + _STALE_NS))
-    around = [value for t, value in points if since_ns <= t <= b + pause_ns]
+    # Readings of before the window tell nothing of a pause within it, but for one that the pause begins at.
+    since_ns = max(a - pause_ns, min(a, window_ns[0] + STALE_NS))
+    around = [points[k][1], *(value for t, value in points if since_ns <= t <= b + pause_ns), points[k + 1][1]]
     off = 0.5 * (max(around) - min(around)) * seconds(pause_ns)
-    if averaged_s > 0.0:
+    if seconds(pause_ns) <= averaged_s:
         off = min(off, _bend(points, k, averaged_s))
     return off**2 / 3.0
 
@@ -213,13 +216,13 @@ def _gap_variance(
 def _bend(points: Sequence[tuple[int, float]], k: int, averaged_s: float) -> float:
     """Return how far an average's integral between points ``k`` and ``k + 1`` may be from that of a straight line.
 
-    What changed in a pause an average goes on showing for as long as it averages: its slope was no steeper than that
-    of the samples around. Between values D apart, in a time g, a line of slopes S and −S is farthest from the straight
-    one: by g²·S/4·(1 − (D/(S·g))²), the area of a triangle.
+    What changes in a pause that is no longer than the average, the average goes on showing behind it: its slope in
+    the pause is that behind it less what was yet to come, both of which the samples show, so that it is no more than
+    twice the steepest, S. Between values D apart, in a time g, a line of slopes 2S and −2S is farthest from the
+    straight one: by g²·S/2·(1 − (D/(2S·g))²), the area of a triangle.
     """
     (a, value), (b, later) = points[k], points[k + 1]
     memory_ns = round(averaged_s * NS_PER_S)
-    steepest = 1000.0 * steepest_w_per_s(points, a - memory_ns, b + memory_ns)
     pause_s = seconds(b - a)
-    most = steepest * pause_s
+    most = 2.0 * 1000.0 * steepest_w_per_s(points, a - memory_ns, b + memory_ns) * pause_s
     return 0.0 if most <= 0.0 else 0.25 * pause_s * most * (1.0 - min(1.0, abs(later - value) / most) ** 2)
