@@ -1,15 +1,18 @@
 """Whether a server's memory grows under load: ``pytest benchmarks -m soak -rP``, some minutes.
 
-Requests come at random (an open loop) at 80 % of what a closed loop has just got out of the server. First they do until
-what the server takes has settled, which takes some thousands of requests. Then they go on for 60 seconds, or as many as
-``LEANNER_SOAK_SECONDS`` says. Memory is that of all processes of the server, shared pages counted once.
+Requests come at random (an open loop) at 80 % of what a closed loop has just got out of the server, for 60 seconds, or
+as many as ``LEANNER_SOAK_SECONDS`` says. Before that, batches of every size come until what the server takes has
+settled: it grows for some thousands of requests. Memory is that of all processes of the server, shared pages counted
+once.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import time
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
@@ -41,16 +44,75 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.soak
 
-CAPACITY_REQUESTS: Final = 400
+BATCHING: Final = DynamicBatching(16, 5.0)
+CAPACITY_REQUESTS: Final = 1_000
 SHARE: Final = 0.8
 #: Memory is looked at after each of so many parts.
 PARTS: Final = 6
 MOST_GROWTH: Final = 1.02
-#: It has settled when so many parts behind each other have left it within so much.
-CALM: Final = 4
-SETTLING_S: Final = 10.0
-SETTLED: Final = 1.005
-MOST_PARTS: Final = 30
+#: Of each size of batch, in a round of settling.
+BATCHES: Final = 20
+#: It has settled when two rounds add so little that as much, over and over, would make so much over the whole soak.
+SETTLED: Final = 1.01
+MOST_ROUNDS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Requests to a server, and what it takes behind them.
+
+    Attributes:
+        target: The server.
+        texts: How many there are to draw from.
+        soak_s: Seconds that the soak lasts.
+    """
+
+    target: Target
+    texts: int
+    soak_s: float
+
+    def settle(self) -> list[float]:
+        """Return the memory behind each round."""
+        rng = random.Random(2)  # noqa: S311 - no secret
+        megabytes, ended_s = [self.memory()], [time.monotonic()]
+        while len(megabytes) <= MOST_ROUNDS:
+            for size in rng.sample(range(1, BATCHING.max_batch_size + 1), BATCHING.max_batch_size):
+                indices = rng.choices(range(self.texts), k=BATCHES * size)
+                found = summarise(self.target.drive(ClosedLoop(size), indices, limit_s=300.0))
+                assert found.answered == len(indices), found.failures
+            megabytes.append(self.memory())
+            ended_s.append(time.monotonic())
+            if len(megabytes) > 2:
+                growth_per_s = (megabytes[-1] / megabytes[-3] - 1.0) / (ended_s[-1] - ended_s[-3])
+                if growth_per_s * self.soak_s <= SETTLED - 1.0:
+                    return megabytes
+        pytest.fail(f"memory has not settled in {MOST_ROUNDS} rounds of all sizes of batches: {megabytes} MB")
+
+    def capacity_per_s(self) -> float:
+        """Return the most that the server answers in a second."""
+        indices = random.Random(1).choices(range(self.texts), k=CAPACITY_REQUESTS)  # noqa: S311 - no secret
+        found = summarise(self.target.drive(ClosedLoop(32), indices, limit_s=120.0)).throughput_per_s.value
+        assert found is not None
+        return found
+
+    def soak(self, rate_per_s: float) -> list[float]:
+        """Return the memory before the soak and behind each part of it."""
+        megabytes = [self.memory()]
+        for seed in range(PARTS):
+            number = max(1, round(rate_per_s * self.soak_s / PARTS))
+            indices = random.Random(seed).choices(range(self.texts), k=number)  # noqa: S311 - no secret
+            limit_s = 4.0 * self.soak_s / PARTS + 60.0
+            found = summarise(self.target.drive(OpenLoop(rate_per_s, seed), indices, limit_s=limit_s))
+            assert found.answered == number, found.failures
+            megabytes.append(self.memory())
+        return megabytes
+
+    def memory(self) -> float:
+        """Return the megabytes of the server's processes."""
+        found = tree_mb(self.target.pids())
+        if found is None:
+            pytest.skip("the kernel does not tell what memory processes share")
+        return found
 
 
 @pytest.mark.parametrize("server", [TORCHSERVE, MOSEC])
@@ -61,53 +123,24 @@ def test_memory_does_not_grow(
     benchmark: Any,  # noqa: ANN401 - untyped
 ) -> None:
     """The server's processes take no more than 2 % more at the end than at the beginning, and answer everything."""
-    part_s = float(os.environ.get("LEANNER_SOAK_SECONDS", "60")) / PARTS
+    soak_s = float(os.environ.get("LEANNER_SOAK_SECONDS", "60"))
     requests = Requests.of(load_corpus(["bundled"]))
     source = source_of(named(BASELINE), leanner_session.options, "cpu")
 
-    def memory(target: Target) -> float:
-        found = tree_mb(target.pids())
-        if found is None:
-            pytest.skip("the kernel does not tell what memory processes share")
-        return found
-
-    def capacity_per_s(target: Target) -> float:
-        indices = [place % len(requests.texts) for place in range(CAPACITY_REQUESTS)]
-        found = summarise(target.drive(ClosedLoop(32), indices, limit_s=120.0)).throughput_per_s.value
-        assert found is not None
-        return found
-
-    def part(target: Target, rate_per_s: float, seed: int, seconds: float) -> float:
-        """Return the memory behind a part of the load."""
-        number = max(1, round(rate_per_s * seconds))
-        indices = random.Random(seed).choices(range(len(requests.texts)), k=number)  # noqa: S311 - no secret
-        found = summarise(target.drive(OpenLoop(rate_per_s, seed), indices, limit_s=4.0 * seconds + 60.0))
-        assert found.answered == number, found.failures
-        return memory(target)
-
-    def settle(target: Target, rate_per_s: float) -> int:
-        """Return how many parts it took."""
-        megabytes: list[float] = []
-        while len(megabytes) < MOST_PARTS:
-            megabytes.append(part(target, rate_per_s, len(megabytes), SETTLING_S))
-            last = megabytes[-CALM:]
-            if len(last) == CALM and max(last) <= SETTLED * min(last):
-                return len(megabytes)
-        pytest.fail(f"memory has not settled in {MOST_PARTS} parts of {SETTLING_S:.0f} s: {megabytes} MB")
-
-    def soak() -> tuple[float, list[float]]:
-        with open_target(Serving(server, DynamicBatching(16, 5.0)), source, tagger, requests.bodies) as target:
-            rate_per_s = SHARE * capacity_per_s(target)
-            begin = settle(target, rate_per_s)
-            megabytes = [memory(target)]
-            megabytes.extend(part(target, rate_per_s, begin + number, part_s) for number in range(PARTS))
-        return rate_per_s, megabytes
+    def run() -> tuple[float, list[float], list[float]]:
+        with open_target(Serving(server, BATCHING), source, tagger, requests.bodies) as target:
+            load = Load(target, len(requests.texts), soak_s)
+            settling = load.settle()
+            rate_per_s = SHARE * load.capacity_per_s()
+            return rate_per_s, settling, load.soak(rate_per_s)
 
     try:
-        rate_per_s, megabytes = benchmark.pedantic(soak, rounds=1, iterations=1)
+        rate_per_s, settling, megabytes = benchmark.pedantic(run, rounds=1, iterations=1)
     except NotRunnable as reason:
         pytest.skip(str(reason))
     growth = megabytes[-1] / megabytes[0]
-    benchmark.extra_info |= {"rate_per_s": rate_per_s, "megabytes": megabytes}
-    print(f"{server}: {rate_per_s:.1f} requests/s, MB {', '.join(f'{each:.1f}' for each in megabytes)}, {growth:.4f} x")  # noqa: T201 - shown with -rP
+    benchmark.extra_info |= {"rate_per_s": rate_per_s, "settling_mb": settling, "megabytes": megabytes}
+    for what, each in (("settling", settling), (f"{rate_per_s:.1f} requests/s for {soak_s:g} s", megabytes)):
+        print(f"{server}: {what}: MB {', '.join(f'{mb:.1f}' for mb in each)}")  # noqa: T201 - shown with -rP
+    print(f"{server}: {growth:.4f} times")  # noqa: T201
     assert growth <= MOST_GROWTH

@@ -45,7 +45,16 @@ SAVED = "context.pt"
 
 
 def learn(
-    corpora: Path, start: Path, out: Path, *, peak: float, seed: int, budget: int, context: int, steps: int
+    corpora: Path,
+    start: Path,
+    out: Path,
+    *,
+    epochs: int,
+    peak: float,
+    seed: int,
+    budget: int,
+    context: int,
+    steps: int,
 ) -> None:
     """Train for ``steps`` and write ``SAVED``.
 
@@ -53,16 +62,18 @@ def learn(
         corpora: Has ``training/`` and ``tmvar3/pmids_all_500.txt``.
         start: Weights of a tagger without context, or a folder that ``pack.py`` wrote.
         out: Gets the tagger.
+        epochs: At most.
         peak: Highest learning rate.
         seed: Of examples, masks and dropout.
         budget: Sub-tokens in a batch.
         context: Words of the neighbours to each side.
-        steps: At most those of an epoch.
+        steps: At most.
     """
     torch.manual_seed(seed)
     tokenizer = AutoTokenizer.from_pretrained(get_model_path())  # type: ignore[no-untyped-call]
     model = started(start_weights(start)).train()
-    drawn = Batches(corpora, tokenizer, budget, seed, context=context).epoch(0)[:steps]
+    batches = Batches(corpora, tokenizer, budget, seed, context=context)
+    drawn = [batch for epoch in range(epochs) for batch in batches.epoch(epoch)][:steps]
     kept = [p for p in [*model.encoder.parameters(), *model.linear.parameters()] if p.requires_grad]
     groups: list[dict[str, Any]] = [{"params": [*kept, model.change.weight]}]
     run = Run(model, groups, peak=peak, steps=len(drawn))
@@ -88,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__, epochs=1, peak=5e-5, seed=31)
     parser.add_argument("--start", type=Path, help="weights, or a folder that pack.py wrote; the bundled by default")
     parser.add_argument("--context", type=int, default=64, help="words of the neighbours to each side")
-    parser.add_argument("--steps", type=int, default=1500, help="at most those of an epoch")
+    parser.add_argument("--steps", type=int, default=1500, help="at most")
     arguments = parser.parse_args(argv)
     with as_file(files("leanner.taggers") / "bundled") as bundled:
         arguments.start = arguments.start or bundled
@@ -97,6 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             arguments.corpora,
             arguments.start,
             arguments.out,
+            epochs=arguments.epochs,
             peak=arguments.peak,
             seed=arguments.seed,
             budget=arguments.budget,

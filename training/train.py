@@ -37,6 +37,7 @@ from running import command_line
 
 
 LONGEST = 256  # sub-tokens; what is longer is cut, in training only
+LONGEST_IN_CONTEXT = 512
 HIDDEN = 0.08  # share of the words' first sub-tokens that is masked, so that context must help
 ROWS = 9_000  # word embeddings that are trained: the most frequent sub-tokens of the training text
 FURTHER_WEIGHT = 0.3  # of the second head's loss
@@ -168,7 +169,7 @@ class Batches:
             [[*words, *example.words, *example.right] for words, example in zip(before, drawn, strict=True)],
             is_split_into_words=True,
             truncation=True,
-            max_length=LONGEST,
+            max_length=LONGEST_IN_CONTEXT if self.context else LONGEST,
         )
         for index, (example, words) in enumerate(zip(drawn, before, strict=True)):
             first: dict[int, int] = {}

@@ -246,7 +246,7 @@ _SERVED: Final[Mapping[str, tuple[str, ...]]] = {
         *("second-order-50", "int8-second-order-50", "second-order-50-int8"),
     ),
     MOSEC: (BASELINE, "lean-int8-static-prefix-ffn-ls-50", "int8", "lean"),
-    IN_PROCESS: (BASELINE, "lean-int8-static-prefix-ffn-ls-50", "int8", "lean"),
+    IN_PROCESS: (BASELINE, "lean-int8-static-prefix-ffn-ls-50", "int8", "lean", "onnxruntime-int8"),
 }
 _BATCHED: Final = DynamicBatching(16, 5.0)
 

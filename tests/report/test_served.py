@@ -85,6 +85,7 @@ def test_zero_is_a_number() -> None:
     cells = told(records.served(same_spans=same, start_s=0.0))
 
     assert cells["other spans"] == Told("0 of 40", 0)
+    assert cells["regrouped"] == Told(None, None, "the report is older than this number")
     assert cells["start s"] == Told("0.0", 0.0)
 
 

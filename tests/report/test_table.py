@@ -186,6 +186,7 @@ def test_a_served_case_has_a_row_in_both_tables() -> None:
         "start s": "7.2",
         "server MB": "812",
         "other spans": "2 of 1,853",
+        "regrouped": "3 of 1,853",
         "J/1k sent": "-[1]",
     }
 
@@ -237,7 +238,7 @@ def test_text_from_outside_is_no_markup(name: str) -> None:
 
 def test_a_hostile_name_of_a_server_is_no_markup() -> None:
     text = shown([served(server="[red]mine[/]")])
-    assert cells(under("served", text), "torchserve-bf16-b16")["server"] == "[red]mine[/]"
+    assert cells(under("served: load", text), "torchserve-bf16-b16")["server"] == "[red]mine[/]"
 
 
 def test_a_hostile_corpus_name_is_no_markup() -> None:

@@ -24,6 +24,7 @@ from leanner.taggers.bundled import load_bundled
 from leanner.taggers.delta import apply_delta
 from leanner.taggers.delta import make_delta
 from leanner.taggers.errors import TaggerError
+from leanner.taggers.load import load_tagger
 from leanner.taggers.tokenizers import Words
 from leanner.taggers.weights import weights_sha256
 from leanner.types import Document
@@ -109,6 +110,18 @@ def test_packed_and_loaded_again_without_a_network(folder: Path, monkeypatch: py
     assert any(first)
     (second,) = load_bundled(folder=folder).tag([document])
     assert first == second
+
+
+def test_it_may_read_neighbours(tuned: dict[str, Tensor], tmp_path: Path) -> None:
+    bundled.build(TAGS, ENTITY_TYPES, tuned, context=5).save(tmp_path / "context.pt")
+    loaded = load_tagger(str(tmp_path / "context.pt"), torch.device("cpu"))
+
+    assert loaded.describe()["context_tokens"] == 5
+    document = Document("1", "test", "1", frozenset(Label), tuple(Sentence(text) for text in TEXTS))
+    alone = [Document(text, "test", text, frozenset(Label), (Sentence(text),)) for text in TEXTS]
+    (together,) = loaded.tag([document])
+    # With a head of random weights neighbours change what is found.
+    assert together != tuple(spans for (spans,) in loaded.tag(alone))
 
 
 def test_damaged_weights_are_found(folder: Path, tmp_path: Path) -> None:

@@ -108,11 +108,14 @@ def record_of(
 
 def _other_spans(served: Mapping[str, Any] | None) -> tuple[str, ...]:
     same = {} if served is None else served["same_spans"]
-    if not same.get("differ"):
-        return ()
-    return (
-        f"the server gave other spans than the same batches here in {same['differ']} of {same['requests']} requests",
-    )
+    asked = same.get("requests")
+    notes = []
+    if same.get("differ"):
+        notes.append(f"the server gave other spans than the same batches here in {same['differ']} of {asked} requests")
+    if same.get("differ_in_other_batches"):
+        share = f"{same['differ_in_other_batches']} of {asked} sentences"
+        notes.append(f"spans depend on what else is in a batch: {share} have others in other batches")
+    return tuple(notes)
 
 
 def _speedup(measured: Measured, baseline: Baseline, seed: int, unknown: dict[str, str]) -> Speedup | None:

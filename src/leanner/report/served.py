@@ -158,6 +158,14 @@ def _same_spans(_: CaseRecord, served: Mapping[str, Any]) -> Told:
     return Told(f"{same['differ']:,} of {same['requests']:,}", same["differ"])
 
 
+def _other_batches(_: CaseRecord, served: Mapping[str, Any]) -> Told:
+    same = served["same_spans"]
+    found = same.get("differ_in_other_batches")
+    if found is None:
+        return Told(None, None, "the report is older than this number")
+    return Told(f"{found:,} of {same['requests']:,}", found)
+
+
 def _joules(record: CaseRecord, _: Mapping[str, Any]) -> Told:
     energy = record.energy
     return _marked(record, _number(energy.per_1000_sentences_j if energy else None, ".1f", reason_of(record, "energy")))
@@ -194,6 +202,7 @@ SERVED: Final = (
     ServedColumn(
         "other spans", "requests whose spans are not those of the same batch, tagged without the server", _same_spans
     ),
+    ServedColumn("regrouped", "requests whose spans are others when other sentences are in the batch", _other_batches),
     ServedColumn("J/1k sent", "joules per 1,000 requests; ~ is an estimate", _joules),
 )
 

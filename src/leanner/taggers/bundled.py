@@ -131,7 +131,8 @@ def build(
             use_context=context or False,
             use_context_separator=False,
             transformers_tokenizer_kwargs={"local_files_only": True},
-            transformers_model_kwargs={"add_pooling_layer": False, "local_files_only": True},
+            # Flair loads what it saved with a pooler, used or not.
+            transformers_model_kwargs={"add_pooling_layer": context > 0, "local_files_only": True},
         )
         model = PrefixedSequenceTagger(
             embeddings=embeddings,
@@ -149,7 +150,8 @@ def build(
             augmentation_strategy=EntityTypeTaskPromptAugmentationStrategy(entity_types),
         )
     try:
-        model.load_state_dict({**encoder, **head})
+        pooler = {name: value for name, value in model.state_dict().items() if ".pooler." in name}
+        model.load_state_dict({**pooler, **encoder, **head})
     except RuntimeError as error:
         raise TaggerError(f"the weights are not those of this tagger: {error}") from error
     return model

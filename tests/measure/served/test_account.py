@@ -14,7 +14,10 @@ import psutil
 from jsonschema import Draft202012Validator
 
 from leanner.configurations import Configuration
+from leanner.measure.served.account import REGROUPED
 from leanner.measure.served.account import Service
+from leanner.measure.served.account import median_of_rounds
+from leanner.measure.served.account import other_batches
 from leanner.measure.served.account import same_spans
 from leanner.measure.served.account import tree_mb
 from leanner.measure.served.tagger import Requests
@@ -23,6 +26,7 @@ from leanner.measure.served.target import open_target
 from leanner.meters import open_meter
 from leanner.report.schema import schema
 from leanner.serving.batching import DynamicBatching
+from leanner.serving.load.interval import Estimate
 from leanner.serving.serving import IN_PROCESS
 from leanner.serving.serving import Serving
 from leanner.serving.wire import read_request
@@ -77,7 +81,14 @@ def test_a_service_is_described_as_the_schema_has_it() -> None:
     assert found["single_ms"]["p50"]["value"] == 3.0
     assert found["latency_ms"]["p99"]["value"] >= found["latency_ms"]["p50"]["value"] > 0
     assert (found["start_s"], found["tree_mb"], found["slo"]) == (None, None, None)
-    assert found["same_spans"] == {"batches": len(served.of_all[0].batches), "requests": 32, "differ": 0}
+    assert found["same_spans"] == {
+        "batches": len(served.of_all[0].batches),
+        "requests": 32,
+        "differ": 0,
+        "differ_in_other_batches": 0,
+    }
+    rate = found["throughput_per_s"]
+    assert 0 < rate["low"] <= rate["value"] <= rate["high"]
     side = found["server_side"]
     assert (side["joined"], side["not_joined"]) == (320, 0)
     assert sum(int(size) * number for size, number in side["sizes"].items()) == 320
@@ -134,6 +145,30 @@ def test_a_batch_is_tagged_again_as_it_was() -> None:
 
     assert max(batch.size for batch in call.batches) > 1
     assert found == {"batches": len(call.batches), "requests": 14, "differ": 0}
+
+
+def test_the_rate_of_rounds_is_their_median_with_order_statistics() -> None:
+    rates = [float(rate) for rate in range(10, 0, -1)]
+
+    # The second and the ninth of ten: P(B <= 1) of a fair coin is 1.1 %, P(B <= 2) 5.5 %.
+    assert median_of_rounds(rates) == Estimate(5.5, 2.0, 9.0)
+    assert median_of_rounds(rates[:5]).low is None
+    assert median_of_rounds(rates[:5]).value == 8.0
+    assert median_of_rounds([]).value is None
+
+
+def test_what_depends_on_the_batch_differs_in_other_ones(tmp_path: Path) -> None:
+    """Answered one by one, where a crowd would find something."""
+    documents = made_up(2 * REGROUPED)
+    requests = Requests.of(documents)
+    tagger = ServedTagger(Crowded(), AtOnce(Crowded(), requests.bodies, tmp_path), requests)
+    list(tagger.tag(documents))
+    (call,) = tagger.take()
+    assert other_batches(tagger, [call], seed=0) == 2 * REGROUPED
+
+    steady = ServedTagger(Toy(), AtOnce(Toy(), requests.bodies, tmp_path), requests)
+    list(steady.tag(documents))
+    assert other_batches(steady, steady.take(), seed=0) == 0
 
 
 def test_memory_of_processes_is_that_of_those_that_live() -> None:

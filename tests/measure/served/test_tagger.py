@@ -93,7 +93,7 @@ def test_no_more_requests_are_in_flight_than_there_are(tmp_path: Path) -> None:
         list(tagger.tag(asked))
 
     # Nothing to ask for is no run.
-    assert target.scenarios == [ClosedLoop(IN_FLIGHT), ClosedLoop(3)]
+    assert target.scenarios == [ClosedLoop(IN_FLIGHT, until_failure=True), ClosedLoop(3, until_failure=True)]
 
 
 def test_calls_are_taken_once_each_with_its_own_batches(tmp_path: Path) -> None:

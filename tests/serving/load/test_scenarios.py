@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from leanner.serving.load.outcome import NOT_SENT
 from leanner.serving.load.outcome import RESET
 from leanner.serving.load.outcome import TIME_LIMIT
 from leanner.serving.load.outcome import Outcome
@@ -123,6 +124,35 @@ def test_what_the_time_limit_leaves_has_an_outcome() -> None:
     assert [outcome.ended_ns for outcome in outcomes[3:]] == [pytest.approx(3_500 * MS)] * 7
 
 
+@pytest.mark.parametrize("status", [503, None])
+def test_a_closed_loop_may_end_with_the_first_failure(status: int | None) -> None:
+    """Naive: a server that hangs has each of 1,000 requests wait its minute, 32 at a time."""
+
+    async def send(body: bytes) -> tuple[int, bytes]:
+        await asyncio.sleep(1.0)
+        if body != b"4":
+            return 200, body
+        await asyncio.sleep(59.0)
+        if status is None:
+            raise SendError(RESET)
+        return status, b""
+
+    async def driven(scenario: ClosedLoop) -> list[Outcome]:
+        bodies = [str(place).encode() for place in range(1_000)]
+        return await run(scenario, send, bodies, range(1_000), limit_s=1e6, clock=clock)
+
+    outcomes = run_virtually(driven(ClosedLoop(2, until_failure=True)))
+
+    assert outcomes[4].failure == ("http-503" if status else RESET)
+    # The other client has sent one a second meanwhile, and ends with the one that it had under way.
+    sent = [outcome.sent_ns is not None for outcome in outcomes]
+    assert sent == [True] * sum(sent) + [False] * (1_000 - sum(sent))
+    assert 60 <= sum(sent) <= 66
+    assert {outcome.failure for outcome in outcomes[sum(sent) :]} == {NOT_SENT}
+    assert {outcome.failure for place, outcome in enumerate(outcomes[: sum(sent)]) if place != 4} == {None}
+    assert len(run_virtually(driven(ClosedLoop(2)))) == 1_000
+
+
 @given(st.lists(st.integers(0, 4), max_size=30), st.integers(1, 6))
 def test_a_body_may_be_sent_again(indices: list[int], in_flight: int) -> None:
     async def driven() -> list[Outcome]:
@@ -171,7 +201,7 @@ def test_only_a_good_status_is_an_answer(status: int, failure: str | None) -> No
 def test_scenarios_say_what_they_are() -> None:
     assert [scenario.describe() for scenario in (Offline(), ClosedLoop(32), OpenLoop(50.0, 1))] == [
         {"name": "offline", "at_most": None},
-        {"name": "closed-loop", "in_flight": 32},
+        {"name": "closed-loop", "in_flight": 32, "until_failure": False},
         {"name": "open-loop", "rate_per_s": 50.0, "seed": 1},
     ]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import random
+import statistics
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Final
 
 import psutil
 
@@ -22,7 +25,10 @@ from leanner.measure.served.tagger import ServedTagger
 from leanner.measure.served.target import START_S
 from leanner.measure.served.target import open_target
 from leanner.measure.served.worker import source_of
+from leanner.serving.load.interval import Estimate
+from leanner.serving.load.interval import lower_rank
 from leanner.serving.load.interval import quantile
+from leanner.serving.load.interval import upper_rank
 from leanner.serving.load.summary import SHARES
 from leanner.serving.load.summary import join
 from leanner.serving.load.summary import latencies_ms
@@ -38,6 +44,10 @@ if TYPE_CHECKING:
     from leanner.options import Options
     from leanner.taggers.protocol import Tagger
     from leanner.types import Document
+
+
+#: Sentences that are tagged together to see whether spans depend on what else is in a batch.
+REGROUPED: Final = 16
 
 
 @dataclass(slots=True)
@@ -93,21 +103,24 @@ class Service:
             "server_side": side.to_json(),
             "start_s": target.start_s,
             "tree_mb": self.tree_mb,
-            "same_spans": same_spans(tagger, self.of_all[:1]),
+            "throughput_per_s": median_of_rounds(self._rates_per_s()).to_json(),
+            "same_spans": same_spans(tagger, self.of_all[:1])
+            | {"differ_in_other_batches": other_batches(tagger, self.of_all[:1], options.seed)},
             "slo": (
                 None
                 if options.slo_ms is None
-                else look_for_rate(tagger, self._rate_per_s(), max(single_ms), options, meter)
+                else look_for_rate(tagger, statistics.median(self._rates_per_s()), single_ms, options, meter)
             ),
         }
 
-    def _rate_per_s(self) -> float:
-        """Return the requests a second of the rounds."""
-        seconds = sum(
-            (max(o.ended_ns for o in call.outcomes) - min(o.sent_ns or o.ended_ns for o in call.outcomes)) / 1e9
+    def _rates_per_s(self) -> list[float]:
+        """Return the requests a second of each round."""
+        return [
+            len(call.outcomes)
+            * 1e9
+            / max(1, max(o.ended_ns for o in call.outcomes) - min(o.sent_ns or o.ended_ns for o in call.outcomes))
             for call in self.of_rounds
-        )
-        return sum(len(call.outcomes) for call in self.of_rounds) / max(seconds, 1e-9)
+        ]
 
 
 @contextlib.contextmanager
@@ -141,6 +154,35 @@ def serve(
         configuration.served, source, local, requests.bodies, start_s=START_S + 10.0 * prepare_s
     ) as target:
         yield Service(configuration, ServedTagger(local, target, requests))
+
+
+def median_of_rounds(rates_per_s: Sequence[float]) -> Estimate:
+    """Return the median of the rounds' rates and two of them that hold the true one, by order statistics."""
+    number = len(rates_per_s)
+    if not number:
+        return Estimate(None, None, None, "no round was measured")
+    low, high = lower_rank(number, 0.5), upper_rank(number, 0.5)
+    median = statistics.median(rates_per_s)
+    if low == 0:
+        return Estimate(median, None, None, f"{number} rounds have no interval of a median")
+    ordered = sorted(rates_per_s)
+    return Estimate(median, ordered[low - 1], ordered[high - 1])
+
+
+def other_batches(tagger: ServedTagger, calls: Sequence[Call], seed: int) -> int:
+    """Tag the texts of ``calls`` here in batches drawn anew, and return how many answers have other spans.
+
+    What a tagger says of a sentence may depend on what else is in its batch: where its activations have one scale for
+    all of them, for instance.
+    """
+    answers = {o.index: o.body for call in calls for o in call.outcomes if o.body is not None}
+    numbers = random.Random(seed).sample(list(answers), len(answers))  # noqa: S311 - no secret
+    differ = 0
+    for begin in range(0, len(numbers), REGROUPED):
+        group = numbers[begin : begin + REGROUPED]
+        here = tagger.local.tag([document_in([tagger.requests.texts[number]]) for number in group])
+        differ += sum(read_answer(answers[n]) != found for n, found in zip(group, here, strict=True))
+    return differ
 
 
 def same_spans(tagger: ServedTagger, calls: Sequence[Call]) -> dict[str, int]:

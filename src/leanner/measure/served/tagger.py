@@ -123,7 +123,8 @@ class ServedTagger:
         asked = list(documents)
         numbers = self.requests.numbers(asked)
         if numbers:
-            scenario = ClosedLoop(min(self.in_flight, len(numbers)))
+            # Spans are wanted of all: where a server hangs, the first that waited too long are enough to know.
+            scenario = ClosedLoop(min(self.in_flight, len(numbers)), until_failure=True)
             limit_s = max(_LEAST_LIMIT_S, _LIMIT_S * len(numbers))
             outcomes = self.target.drive(scenario, numbers, limit_s=limit_s).outcomes
             batches, self._read = read_batches(self.target.batch_log, self._read)

@@ -20,6 +20,8 @@ MALFORMED: Final = "malformed"
 EXHAUSTED: Final = "exhausted"
 #: The run's time was over: before the answer, or before it was sent.
 TIME_LIMIT: Final = "time-limit"
+#: Another one had failed before it was sent, and the run was to end then.
+NOT_SENT: Final = "not-sent"
 
 
 class SendError(Exception):

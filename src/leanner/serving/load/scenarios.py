@@ -21,6 +21,7 @@ from typing import Any
 from typing import Final
 from typing import Protocol
 
+from leanner.serving.load.outcome import NOT_SENT
 from leanner.serving.load.outcome import TIME_LIMIT
 from leanner.serving.load.outcome import Outcome
 from leanner.serving.load.outcome import SendError
@@ -51,6 +52,8 @@ class Requests:
         self._bodies = bodies
         self._indices = indices
         self._outcomes: list[Outcome | None] = [None] * len(indices)
+        #: Whether one was not answered as asked.
+        self.failed = False
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -67,7 +70,15 @@ class Requests:
         except asyncio.CancelledError:
             self._outcomes[place] = Outcome(index, intended_ns, sent_ns, self.clock(), error=TIME_LIMIT)
             raise
-        self._outcomes[place] = Outcome(index, intended_ns, sent_ns, self.clock(), status, error, body)
+        outcome = Outcome(index, intended_ns, sent_ns, self.clock(), status, error, body)
+        self._outcomes[place] = outcome
+        self.failed = self.failed or outcome.failure is not None
+
+    def give_up(self) -> None:
+        """Have those that were not sent count as that."""
+        now_ns = self.clock()
+        for place, (index, outcome) in enumerate(zip(self._indices, self._outcomes, strict=True)):
+            self._outcomes[place] = outcome or Outcome(index, None, None, now_ns, error=NOT_SENT)
 
     def outcomes(self) -> list[Outcome]:
         """Return an outcome for each, in order; those that were never sent have met the time limit."""
@@ -126,12 +137,14 @@ class ClosedLoop:
 
     Attributes:
         in_flight: Clients.
+        until_failure: Whether nothing more is sent once a request was not answered as asked.
 
     Raises:
         ValueError: There is none.
     """
 
     in_flight: int
+    until_failure: bool = False
 
     def __post_init__(self) -> None:
         _check_positive(self.in_flight, "requests in flight")
@@ -142,7 +155,9 @@ class ClosedLoop:
 
     async def drive(self, requests: Requests) -> None:
         """Send them."""
-        await _in_turn(requests, self.in_flight, requests.clock)
+        await _in_turn(requests, self.in_flight, requests.clock, until_failure=self.until_failure)
+        if self.until_failure and requests.failed:
+            requests.give_up()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +236,15 @@ async def run(
     return requests.outcomes()
 
 
-async def _in_turn(requests: Requests, clients: int, due_ns: Clock) -> None:
+async def _in_turn(requests: Requests, clients: int, due_ns: Clock, *, until_failure: bool = False) -> None:
     """Have each client take the next request when it has the answer to its last one."""
     places = iter(range(len(requests)))
 
     async def client() -> None:
         for place in places:
             await requests.send(place, due_ns())
+            if until_failure and requests.failed:
+                return
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(clients, len(requests))):
