@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,11 +44,13 @@ class BatchHandler:
     Args:
         tagger: Any.
         log: Told of each batch; none is kept if ``None``.
+        after: Called behind each batch.
     """
 
-    def __init__(self, tagger: Tagger, log: BatchLog | None = None) -> None:
+    def __init__(self, tagger: Tagger, log: BatchLog | None = None, after: Callable[[], None] | None = None) -> None:
         self._tagger = tagger
         self._log = log
+        self._after = after
 
     def __call__(self, bodies: Sequence[bytes]) -> list[Answer]:
         """Return an answer for each body, in order: 200, 400 for what is no request, 500 where the tagger failed."""
@@ -58,6 +61,8 @@ class BatchHandler:
         else:
             with self._log.batch(len(bodies), [request.id for request in requests]):
                 tagged = self._tag(requests)
+        if self._after is not None:
+            self._after()
         answers = iter(tagged)
         return [next(answers) if isinstance(request, Request) else request for request in read]
 

@@ -11,6 +11,8 @@ from mosec import Worker
 from leanner.serving.batch_log import BatchLog
 from leanner.serving.handling import Answer
 from leanner.serving.handling import BatchHandler
+from leanner.serving.heap import Heap
+from leanner.serving.heap import malloc_trim
 from leanner.serving.mosec.beat import Beat
 from leanner.serving.mosec.orphans import end_with
 from leanner.serving.mosec.settings import BATCHES
@@ -31,7 +33,7 @@ class Tagging(Worker):  # type: ignore[misc] # mosec is an extra, without types 
         folder: Path = own_folder()
         settings = Settings.read(folder)
         log = BatchLog(folder / BATCHES) if settings.log_batches else None
-        self._handler = BatchHandler(settings.source.load(), log)
+        self._handler = BatchHandler(settings.source.load(), log, Heap(malloc_trim()))
         self._beat = Beat.begin(folder)
 
     def deserialize(self, data: bytes) -> bytes:

@@ -11,6 +11,8 @@ from typing import Any
 
 from leanner.serving.batch_log import BatchLog
 from leanner.serving.handling import BatchHandler
+from leanner.serving.heap import Heap
+from leanner.serving.heap import malloc_trim
 from leanner.serving.source import Source
 
 
@@ -24,7 +26,7 @@ class TaggingHandler:
         told = context.model_yaml_config["handler"]
         tagger = Source.from_json(told["source"]).load()
         self._log = BatchLog(Path(told["batch_log"]))
-        self._handle = BatchHandler(tagger, self._log)
+        self._handle = BatchHandler(tagger, self._log, Heap(malloc_trim()))
 
     def handle(self, rows: Sequence[Mapping[str, Any]], context: Any) -> list[bytes]:  # noqa: ANN401 - as above
         """Return the bodies of the answers, in order."""
