@@ -236,7 +236,7 @@ def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
     def files(*more: str) -> set[str]:
         return {name.partition("::")[0] for name in collected(cases.run("--collect-only", "-q", *more))}
 
-    names = ("sampler", "same_spans", "growth", "batching", "load", "served", "sweep", "soak", "floor")
+    names = ("sampler", "same_spans", "growth", "batching", "load", "served", "sweep", "soak", "heap", "floor")
     others = {f"test_{name}.py" for name in names}
     assert files()
     assert not others & files()
@@ -248,7 +248,7 @@ def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
     assert files("-m", "load") == {"test_load.py"}
     assert files("-m", "served") == {"test_served.py"}
     assert files("-m", "sweep") == {"test_sweep.py"}
-    assert files("-m", "soak") == {"test_soak.py"}
+    assert files("-m", "soak") == {"test_soak.py", "test_heap.py"}
 
 
 def test_cases_behind_a_server_run_when_they_are_asked_for(cases: Cases) -> None:
