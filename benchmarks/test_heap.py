@@ -1,4 +1,4 @@
-"""What giving free memory back costs and saves: ``pytest benchmarks/test_heap.py -m soak -rP``, two minutes.
+"""What giving free memory back costs and saves: ``pytest benchmarks/test_heap.py -m soak -rP``, three minutes.
 
 Two processes tag the same batches of 1 to 16 sentences, Flair in float32, one of them as a server's worker does
 (``leanner.serving.heap``) and one without. They take turns, twice.
@@ -19,6 +19,8 @@ from typing import Final
 import psutil
 import pytest
 
+from leanner.serving.heap import malloc_trim
+
 
 pytestmark = pytest.mark.soak
 
@@ -28,7 +30,9 @@ TURNS: Final = (True, False, False, True)
 
 
 def test_trimming(benchmark: Any) -> None:  # noqa: ANN401 - untyped
-    """Less memory behind the batches, for little of the speed."""
+    """Less memory behind the batches; what it costs is said, and not gated: that is of the machine's moods, too."""
+    if malloc_trim() is None:
+        pytest.skip("this C library has no malloc_trim")
     found: dict[bool, list[dict[str, float]]] = {True: [], False: []}
 
     def turns() -> None:
@@ -45,7 +49,6 @@ def test_trimming(benchmark: Any) -> None:  # noqa: ANN401 - untyped
     print(f"speed: {statistics.fmean(ratios):.3f} times")  # noqa: T201
     benchmark.extra_info["ratios"] = ratios
     assert max(each["mb"] for each in found[True]) < 0.9 * min(each["mb"] for each in found[False])
-    assert statistics.fmean(ratios) >= 0.9
 
 
 def tag_batches(seed: int, *, trims: bool) -> dict[str, float]:
@@ -54,7 +57,6 @@ def tag_batches(seed: int, *, trims: bool) -> dict[str, float]:
     from leanner.measure.served.tagger import Requests  # noqa: PLC0415
     from leanner.serving.handling import BatchHandler  # noqa: PLC0415
     from leanner.serving.heap import Heap  # noqa: PLC0415
-    from leanner.serving.heap import malloc_trim  # noqa: PLC0415
     from leanner.taggers.load import load_tagger  # noqa: PLC0415
 
     rng = random.Random(seed)  # noqa: S311 - no secret

@@ -1,7 +1,7 @@
 """Whether the load is what limits: ``pytest benchmarks/test_load.py -m load -rP``.
 
-A server without a model, in a process of its own, is sent twenty times what the fastest tagger does behind a server
-here: about 240 requests a second. Both are Python and share the machine, so that what is seen is the least that the
+A server without a model, in a process of its own, is sent seventeen times what the fastest tagger does behind a server
+here: about 300 requests a second. Both are Python and share the machine, so that what is seen is the least that the
 load can do.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.load
 
-#: Twenty times the requests a second of the leanest tagger behind TorchServe.
+#: Seventeen times the requests a second of the fastest tagger behind TorchServe.
 LEAST_PER_S: Final = 5_000.0
 
 #: Requests: 20 s at that rate.

@@ -96,9 +96,9 @@ class Load:
         return found
 
     def soak(self, rate_per_s: float) -> list[float]:
-        """Return the memory before the soak and behind each part of it."""
-        megabytes = [self.memory()]
-        for seed in range(PARTS):
+        """Return the memory at the beginning of the soak, which is behind a part like the others, and behind each."""
+        megabytes = []
+        for seed in range(PARTS + 1):
             number = max(1, round(rate_per_s * self.soak_s / PARTS))
             indices = random.Random(seed).choices(range(self.texts), k=number)  # noqa: S311 - no secret
             limit_s = 4.0 * self.soak_s / PARTS + 60.0

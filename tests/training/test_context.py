@@ -38,9 +38,10 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Built]:
     return made
 
 
-def run(corpora: Path, start: Path, out: Path, steps: int) -> dict[str, torch.Tensor]:
+def run(corpora: Path, start: Path, out: Path, steps: int, seed: int = 31) -> dict[str, torch.Tensor]:
     start.with_name(RECIPE).write_text("{}")
     given = ["--start", str(start), "--budget", "16", "--steps", str(steps), "--context", "8", "--peak", "1e-3"]
+    given += ["--seed", str(seed)]
     module.main([str(corpora), str(out), *given])
     weights: dict[str, torch.Tensor] = torch.load(out / module.SAVED, weights_only=True)
     return weights
@@ -59,7 +60,9 @@ def test_it_learns_from_where_the_other_ended(corpora: Path, start: Path, tmp_pa
 
 
 def test_it_is_seeded(corpora: Path, start: Path, tmp_path: Path, built: list[Built]) -> None:
-    first, again = (run(corpora, start, tmp_path / name, 2) for name in ("a", "b"))
+    first, again = (run(corpora, start, tmp_path / name, 6) for name in ("a", "b"))
+    other = run(corpora, start, tmp_path / "c", 6, seed=32)
 
-    assert len(built) == 2
+    assert len(built) == 3
     assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["linear.weight"], other["linear.weight"])

@@ -217,9 +217,10 @@ def _bend(points: Sequence[tuple[int, float]], k: int, averaged_s: float) -> flo
     """Return how far an average's integral between points ``k`` and ``k + 1`` may be from that of a straight line.
 
     What changes in a pause that is no longer than the average, the average goes on showing behind it: its slope in
-    the pause is that behind it less what was yet to come, both of which the samples show, so that it is no more than
-    twice the steepest, S. Between values D apart, in a time g, a line of slopes 2S and −2S is farthest from the
-    straight one: by g²·S/2·(1 − (D/(2S·g))²), the area of a triangle.
+    the pause is that behind it less what was yet to come, both of which the samples show, unless what happens an
+    average later makes up for it. So it is taken to be no more than twice the steepest, S. Between values D apart, in
+    a time g, a line of slopes 2S and −2S is farthest from the straight one: by g²·S/2·(1 − (D/(2S·g))²), the area of a
+    triangle.
     """
     (a, value), (b, later) = points[k], points[k + 1]
     memory_ns = round(averaged_s * NS_PER_S)

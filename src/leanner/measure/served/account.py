@@ -175,13 +175,13 @@ def other_batches(tagger: ServedTagger, calls: Sequence[Call], seed: int) -> int
     What a tagger says of a sentence may depend on what else is in its batch: where its activations have one scale for
     all of them, for instance.
     """
-    answers = {o.index: o.body for call in calls for o in call.outcomes if o.body is not None}
-    numbers = random.Random(seed).sample(list(answers), len(answers))  # noqa: S311 - no secret
+    answers = [(o.index, o.body) for call in calls for o in call.outcomes if o.body is not None]
+    random.Random(seed).shuffle(answers)  # noqa: S311 - no secret
     differ = 0
-    for begin in range(0, len(numbers), REGROUPED):
-        group = numbers[begin : begin + REGROUPED]
-        here = tagger.local.tag([document_in([tagger.requests.texts[number]]) for number in group])
-        differ += sum(read_answer(answers[n]) != found for n, found in zip(group, here, strict=True))
+    for begin in range(0, len(answers), REGROUPED):
+        group = answers[begin : begin + REGROUPED]
+        here = tagger.local.tag([document_in([tagger.requests.texts[number]]) for number, _ in group])
+        differ += sum(read_answer(body) != found for (_, body), found in zip(group, here, strict=True))
     return differ
 
 
