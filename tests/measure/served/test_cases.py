@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import signal
+import time
 
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -33,13 +35,13 @@ from leanner.report.parse import record_from_json
 from leanner.report.record import Verdict
 from leanner.report.schema import schema
 from leanner.serving.batching import DynamicBatching
-from leanner.serving.mosec.server import Mosec
 from leanner.serving.server import NotInstalledError
 from leanner.serving.server import ServerError
 from leanner.serving.serving import IN_PROCESS
 from leanner.serving.serving import MOSEC
 from leanner.serving.serving import TORCHSERVE
 from leanner.serving.serving import Serving
+from leanner.serving.serving import make_server
 from measure.fakes import FakeStopwatch
 from measure.fakes import articles
 from measure.fakes import options
@@ -53,7 +55,8 @@ from serving.toys import toy
 
 if TYPE_CHECKING:
     from leanner.report.record import CaseRecord
-    from leanner.serving.mosec.server import RunningMosec
+    from leanner.serving.server import Running
+    from leanner.serving.server import Server
     from leanner.serving.source import Source
 
 
@@ -149,10 +152,10 @@ def test_without_the_server_the_case_is_not_run(session: Session, server: str, m
 
 
 @dataclass
-class Killing(FakeStopwatch):
-    """Kills the server behind the first round."""
+class Interrupted(FakeStopwatch):
+    """Does something behind the first round."""
 
-    kill: Callable[[], None] = lambda: None
+    what: Callable[[], None] = lambda: None
 
     def pedantic(
         self,
@@ -164,57 +167,102 @@ class Killing(FakeStopwatch):
         warmup_rounds: int,
         iterations: int,
     ) -> None:
-        """Run two rounds, the server killed between them."""
+        """Run two rounds, and between them what is to happen."""
         del rounds, warmup_rounds, iterations
-        for step in (setup, target, teardown, self.kill, setup, target):
+        for step in (setup, target, teardown, self.what, setup, target):
             step()
 
 
 @dataclass
 class Watched:
-    """A server that tells what runs, and what was killed."""
+    """A server that tells what runs, and what was sent a signal."""
 
-    running: list[RunningMosec] = field(default_factory=list)
-    killed: frozenset[int] = frozenset()
+    server: Server
+    running: list[Running] = field(default_factory=list)
+    hit: frozenset[int] = frozenset()
 
     def describe(self) -> dict[str, Any]:
-        """Return what mosec says."""
-        return Mosec().describe()
+        """Return what the server says."""
+        return self.server.describe()
 
     @contextlib.contextmanager
-    def start(self, source: Source, batching: DynamicBatching) -> Iterator[RunningMosec]:
-        """Start mosec."""
-        with Mosec().start(source, batching) as running:
+    def start(self, source: Source, batching: DynamicBatching) -> Iterator[Running]:
+        """Start the server."""
+        with self.server.start(source, batching) as running:
             self.running.append(running)
             yield running
 
-    def kill(self) -> None:
-        """Kill all of it, as the kernel does when memory runs out."""
-        self.killed = self.running[-1].pids()
-        for pid in self.killed:
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to all of its processes, as the kernel does when memory runs out."""
+        self.hit = self.running[-1].pids()
+        for pid in self.hit:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
+
+    def kill(self) -> None:
+        """Kill it, and wait until its supervisor knows."""
+        self.send(signal.SIGKILL)
+        wait_until(self._is_missed, "the supervisor's word that the server is gone")
+
+    def _is_missed(self) -> bool:
+        try:
+            self.running[-1].check()
+        except ServerError:
+            return True
+        return False
 
 
-def test_a_server_that_is_killed_is_an_error_of_its_case_and_the_session_goes_on(
-    session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("mosec", reason="mosec is not installed: pip install 'leanner[mosec]'")
-    server = Watched()
-    monkeypatch.setattr(target, "make_server", lambda *_: server)
-    case = served_by(MOSEC)
-    with pytest.raises(ServerError, match="mosec is gone"):
-        run(session, case, Killing(kill=server.kill))
+needs_mosec = pytest.mark.skipif(
+    importlib.util.find_spec("mosec") is None, reason="mosec is not installed: pip install 'leanner[mosec]'"
+)
+GONE = {
+    MOSEC: "mosec is gone, its supervisor ended with status -9: ",
+    TORCHSERVE: "expected a running TorchServe, found that it has ended: ",
+}
 
+
+def assert_ended_in_error(session: Session, case: Configuration, server: Watched, reason: str) -> None:
     record = session.records[case.name]
     assert record.verdict is Verdict.ERROR
-    assert record.reasons[0].startswith("ServerError: mosec is gone, its supervisor ended with status -9: ")
+    assert record.reasons[0].startswith(reason)
     assert_is_as_the_schema_has_it(record)
-    assert len(server.killed) > 1
-    wait_until(lambda: all(map(is_gone, server.killed)), "the end of what was killed")
+    assert len(server.hit) > 1
+    wait_until(lambda: all(map(is_gone, server.hit)), "the end of the server's processes")
     (running,) = server.running
     assert not running.batch_log.exists()
     assert run(session, HERE).verdict is Verdict.RECORDED
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(TORCHSERVE, marks=needs_torchserve), pytest.param(MOSEC, marks=needs_mosec)]
+)
+def test_a_server_that_is_killed_is_an_error_of_its_case_and_the_session_goes_on(
+    session: Session, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Watched(make_server(name, 120.0))
+    monkeypatch.setattr(target, "make_server", lambda *_: server)
+    case = served_by(name)
+    with pytest.raises(ServerError, match=GONE[name]):
+        run(session, case, Interrupted(what=server.kill))
+
+    assert_ended_in_error(session, case, server, f"ServerError: {GONE[name]}")
+
+
+@needs_torchserve
+def test_a_server_that_hangs_is_an_error_of_its_case_within_the_limit_of_one_request(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Watched(make_server(TORCHSERVE, 120.0))
+    monkeypatch.setattr(target, "make_server", lambda *_: server)
+    monkeypatch.setattr(target, "TIMEOUT_S", 2.0)
+    case = served_by(TORCHSERVE)
+    began_s = time.monotonic()
+    with pytest.raises(ServerError, match="timeout"):
+        run(session, case, Interrupted(what=partial(server.send, signal.SIGSTOP)))
+
+    # The start, the calls before, and the patience with a server that does not end.
+    assert time.monotonic() - began_s < 60.0
+    assert_ended_in_error(session, case, server, "ServerError: ")
 
 
 @needs_torchserve

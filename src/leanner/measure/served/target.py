@@ -141,15 +141,16 @@ class _OverHttp:
 @contextlib.contextmanager
 def _in_process(serving: Serving, local: Tagger, bodies: Sequence[bytes]) -> Iterator[Target]:
     server = InProcess(queue_size=max(_QUEUE, serving.batching.max_batch_size))
+    # A file without a name leaves nothing behind, also where this process is killed.
     with (
-        tempfile.TemporaryDirectory(prefix="leanner-served-") as folder,
-        BatchLog(Path(folder) / "batches.jsonl") as log,
+        tempfile.TemporaryFile() as file,
+        BatchLog(path := Path(f"/proc/self/fd/{file.fileno()}")) as log,
         asyncio.Runner() as runner,
     ):
         stack = AsyncExitStack()
         send = runner.run(stack.enter_async_context(server.open(BatchHandler(local, log), serving.batching)))
         try:
-            yield _Here(runner, send, bodies, Path(folder) / "batches.jsonl", server.describe())
+            yield _Here(runner, send, bodies, path, server.describe())
         finally:
             runner.run(stack.aclose())
 

@@ -71,6 +71,16 @@ def members(session: int) -> list[psutil.Process]:
     return found
 
 
+def listens(session: int, port: int) -> bool:
+    """Return whether a process of a session listens on a TCP port; another's that is there first does not count."""
+    for process in members(session):
+        with contextlib.suppress(psutil.Error):
+            for connection in process.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+                    return True
+    return False
+
+
 def _kill(session: int, chosen: Callable[[psutil.Process], bool]) -> None:
     deadline = time.monotonic() + _KILL_S
     for process in members(session):

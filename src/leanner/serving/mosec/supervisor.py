@@ -7,12 +7,10 @@ gone, also when that was killed while a fork of it still holds the pipe.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import shutil
 import signal
-import socket
 import sys
 import time
 
@@ -23,6 +21,7 @@ import psutil
 
 from leanner.serving.mosec import beat
 from leanner.serving.mosec.group import Group
+from leanner.serving.mosec.group import listens
 from leanner.serving.mosec.settings import SOCKETS
 from leanner.serving.mosec.settings import Settings
 from leanner.serving.mosec.settings import own_folder
@@ -122,7 +121,7 @@ class Supervisor:
     def _until_ready(self, application: Group) -> None:
         deadline = time.monotonic() + self._settings.start_timeout_s
         # mosec opens the port when all of its workers have connected; a worker connects when it has its tagger.
-        while beat.look(self._folder) is None or not _listens(self._settings.port):
+        while beat.look(self._folder) is None or not listens(application.session, self._settings.port):
             self._look(application)
             if time.monotonic() > deadline:
                 raise GoneError(f"expected a worker with its tagger within {self._settings.start_timeout_s:g} s")
@@ -167,12 +166,6 @@ def main() -> int:
     finally:
         if os.getppid() != settings.parent:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):
-        return True
-    return False
 
 
 def _say(text: str) -> None:
