@@ -102,8 +102,10 @@ def margins(lean: LeanTagger, document: Document) -> list[float]:
 def some(documents: Sequence[Document], sentences: int) -> Iterator[Document]:
     """Yield documents from all over ``documents`` until there are so many sentences."""
     step = max(1, sum(len(document.sentences) for document in documents) // sentences)
-    counts = itertools.accumulate(len(document.sentences) for document in documents[::step])
-    for document, count in zip(documents[::step], counts, strict=True):
+    # Documents differ in length: what every so many-th of them lack, the ones behind those have.
+    chosen = [document for offset in range(step) for document in documents[offset::step]]
+    counts = itertools.accumulate(len(document.sentences) for document in chosen)
+    for document, count in zip(chosen, counts, strict=True):
         yield document
         if count >= sentences:
             return

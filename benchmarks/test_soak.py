@@ -1,7 +1,8 @@
 """Whether a server's memory grows under load: ``pytest benchmarks -m soak -rP``, some minutes.
 
 Requests come at random (an open loop) at 80 % of what a closed loop has just got out of the server, for 60 seconds, or
-as many as ``LEANNER_SOAK_SECONDS`` says. Before that, batches of every size come until what the server takes has
+as many as ``LEANNER_SOAK_SECONDS`` says; the baseline answers, or the configuration that ``LEANNER_SOAK_CONFIGURATION``
+names. Before that, batches of every size come until what the server takes has
 settled: it grows for some thousands of requests. Memory is that of all processes of the server, shared pages counted
 once. What a worker holds goes up and down by a tenth from one batch to the next, so that a part of the soak has the
 median of what was read each second.
@@ -140,7 +141,8 @@ def test_memory_does_not_grow(
     """The server's processes take no more than 2 % more at the end than at the beginning, and lose no request."""
     soak_s = float(os.environ.get("LEANNER_SOAK_SECONDS", "60"))
     requests = Requests.of(load_corpus(["bundled"]))
-    source = source_of(named(BASELINE), leanner_session.options, "cpu")
+    configuration = named(os.environ.get("LEANNER_SOAK_CONFIGURATION", BASELINE))
+    source = source_of(configuration, leanner_session.options, "cpu")
 
     def run() -> tuple[float, list[float], list[list[float]]]:
         with open_target(Serving(server, BATCHING), source, tagger, requests.bodies) as target:
@@ -156,7 +158,10 @@ def test_memory_does_not_grow(
     megabytes = [statistics.median(part) for part in read]
     growth = megabytes[-1] / megabytes[0]
     benchmark.extra_info |= {"rate_per_s": rate_per_s, "settling_mb": settling, "megabytes": read}
-    for what, each in (("settling", settling), (f"{rate_per_s:.1f} requests/s for {soak_s:g} s", megabytes)):
+    for what, each in (
+        (f"{configuration.name}, settling", settling),
+        (f"{rate_per_s:.1f} requests/s for {soak_s:g} s", megabytes),
+    ):
         print(f"{server}: {what}: MB {', '.join(f'{mb:.1f}' for mb in each)}")  # noqa: T201 - shown with -rP
     print(f"{server}: {growth:.4f} times; read {min(map(min, read)):.0f} to {max(map(max, read)):.0f} MB")  # noqa: T201
     assert growth <= MOST_GROWTH

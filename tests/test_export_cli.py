@@ -9,7 +9,9 @@ import pytest
 from leanner.cli import main
 from leanner.export.lean import Lean
 from leanner.passes.calibration import text
+from leanner.types import Label
 from taggers.engines.engines import EACH
+from taggers.hf.checkpoints import save_bert
 
 
 if TYPE_CHECKING:
@@ -74,6 +76,16 @@ def test_what_cannot_be_exported_is_one_line(
     (line,) = output.err.splitlines()
     assert re.search(message, line)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_checkpoint_of_transformers_with_its_label_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, labels, out = save_bert(tmp_path / "checkpoint"), tmp_path / "labels.toml", tmp_path / "out"
+    labels.write_text('[labels]\nGene = "ignore"\n', encoding="utf-8")
+    given = ["--tagger-labels", str(labels), "--configuration", "lean-int8", str(out)]
+    assert main(["export", *given]) == 2
+    assert "expected --tagger hf:… beside --tagger-labels, found bundled" in capsys.readouterr().err
+    assert main(["export", "--tagger", f"hf:{folder}", *given]) == 0
+    assert Lean.load(out).labels == {Label.SPECIES, Label.DISEASE}
 
 
 def test_an_engine_that_is_missing_is_one_line(

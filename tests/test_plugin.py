@@ -45,7 +45,7 @@ class Cases:
         # pytest-benchmark looks at it, and these tests may themselves run side by side.
         monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
         self.corpus = write_corpus(pytester.path / "corpora" / "tmvar3")
-        monkeypatch.setattr(session, "load_tagger", self._load)
+        monkeypatch.setattr(session, "load_by_name", self._load)
         monkeypatch.setattr(machine, "open_meter", partial(open_meter, powercap=pytester.path / "no-powercap"))
         self.become("bf16", Forget(0))
 

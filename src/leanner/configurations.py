@@ -115,6 +115,8 @@ _TORCHAOS: Final = (
 _UNSEEN: Final = "it was run on no GPU yet"
 _TOGETHER: Final = "how much it matters that neighbours are computed with a sentence depends on the tagger's training"
 _UNTESTED: Final = "the losses of two passes need not add up"
+_INT8_PREFIX: Final = Bound(1.5, 3.5, "what int8 may lose, and a prompt that sees no sentence")
+_INT8_HALVED: Final = Bound(2.5, 3.5, "what pruning may lose with what stays making up for it, and room for int8")
 
 
 def _pruned(
@@ -136,19 +138,19 @@ def _pruned(
         )
 
 
-def _half_of_int8(name: str, pruning: Pass) -> Iterator[Configuration]:
+def _half_of_int8(name: str, pruning: Pass, bound: Bound | None = None) -> Iterator[Configuration]:
     """Yield both orders: the stored integers are pruned, or what is left is quantized."""
     for order, passes in {
         f"int8-{name}-50": (Int8Dynamic(), pruning),
         f"{name}-50-int8": (pruning, Int8Dynamic()),
     }.items():
-        yield Configuration(order, "combined", passes, unbounded=_UNTESTED, default=False)
+        yield Configuration(order, "combined", passes, bound, None if bound else _BREAKS, default=False)
 
 
-def _lean_static(name: str, *pruning: Pass) -> Configuration:
+def _lean_static(name: str, bound: Bound, *pruning: Pass) -> Configuration:
     """Return static int8 of what is left after pruning, in the lean runtime."""
     passes = (*pruning, Int8Static(), LeanRuntime())
-    return Configuration(f"lean-int8-static-{name}", "combined", passes, unbounded=_UNTESTED, default=False)
+    return Configuration(f"lean-int8-static-{name}", "combined", passes, bound, default=False)
 
 
 def _leanest(name: str, bound: Bound, *pruning: Pass) -> Configuration:
@@ -213,13 +215,13 @@ _CASES: Final = (
     Configuration("lean-bf16", "combined", (Precision("bfloat16"), LeanRuntime()), bound=_HALF, default=False),
     Configuration("lean-fp16", "combined", (Precision("float16"), LeanRuntime()), bound=_HALF, default=False),
     Configuration("lean-int8", "combined", (Int8Dynamic(), LeanRuntime()), bound=_INT8),
-    Configuration("lean-int8-prefix", "combined", (Int8Dynamic(), _CACHED), unbounded=_UNTESTED, default=False),
+    Configuration("lean-int8-prefix", "combined", (Int8Dynamic(), _CACHED), bound=_INT8_PREFIX, default=False),
     Configuration("lean-int8-static", "combined", (Int8Static(), LeanRuntime()), bound=_STATIC),
-    Configuration("lean-int8-static-prefix", "combined", (Int8Static(), _CACHED), unbounded=_UNTESTED),
-    _lean_static("ffn-25", FfnPruning(0.25, "layer")),
-    _lean_static("ffn-ls-50", _HALF_OF_NEURONS),
-    _lean_static("heads-ffn-ls-50", _HALF_OF_HEADS, _HALF_OF_NEURONS),
-    _lean_static("second-order-50", SecondOrderPruning(0.5)),
+    Configuration("lean-int8-static-prefix", "combined", (Int8Static(), _CACHED), bound=_INT8_PREFIX),
+    _lean_static("ffn-25", Bound(3.0, 4.0, _LEVEL), FfnPruning(0.25, "layer")),
+    _lean_static("ffn-ls-50", Bound(2.5, 3.5, _TOLD), _HALF_OF_NEURONS),
+    _lean_static("heads-ffn-ls-50", Bound(3.0, 4.0, _TOLD), _HALF_OF_HEADS, _HALF_OF_NEURONS),
+    _lean_static("second-order-50", _INT8_HALVED, SecondOrderPruning(0.5)),
     Configuration(
         "lean-int8-static-prefix-windows",
         "combined",
@@ -230,7 +232,7 @@ _CASES: Final = (
     _leanest("ffn-ls-50", Bound(2.5, 3.5, _AND_MORE), _HALF_OF_NEURONS),
     _leanest("heads-ffn-ls-50", Bound(3.0, 4.0, _AND_MORE), _HALF_OF_HEADS, _HALF_OF_NEURONS),
     *_half_of_int8("magnitude", MagnitudePruning(0.5, scope="layer")),
-    *_half_of_int8("second-order", SecondOrderPruning(0.5)),
+    *_half_of_int8("second-order", SecondOrderPruning(0.5), _INT8_HALVED),
     Configuration("onnxruntime-fp32", "engines", (OnnxRuntime(),), bound=_SAME, default=False),
     Configuration("onnxruntime-int8", "engines", (OnnxRuntime(int8=True),), unbounded=_OF_A_BATCH, default=False),
     Configuration("openvino-fp32", "engines", (OpenVino(),), bound=_SAME, default=False),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from leanner.combinations import combined
+from leanner.taggers.libraries import HF
 
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ def add_parser(subparsers: Subparsers) -> None:
         "--tagger",
         default="bundled",
         metavar="TAGGER",
-        help="bundled (default), hunflair2, or a file saved by Flair; a file is a pickle: name only what you trust",
+        help="bundled (default), hunflair2, a file saved by Flair, a pickle (name only what you trust), or hf:DIR, a "
+        "checkpoint of transformers",
     )
+    parser.add_argument("--tagger-labels", metavar="FILE", help="label map of such a checkpoint")
     parser.add_argument(
         "--configuration",
         required=True,
@@ -49,6 +52,9 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export and print what was written; return 2 with the reason if it cannot be."""
     errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    if args.tagger_labels is not None and not args.tagger.startswith(HF):
+        errors.print(f"leanner export: expected --tagger {HF}… beside --tagger-labels, found {args.tagger}")
+        return 2
     try:
         configuration = combined(args.configuration)
     except (KeyError, ValueError) as error:
@@ -59,12 +65,12 @@ def run(args: argparse.Namespace) -> int:
     from leanner.export.write import export  # noqa: PLC0415
     from leanner.passes.protocol import NotRunnable  # noqa: PLC0415
     from leanner.passes.protocol import WrongOrder  # noqa: PLC0415
+    from leanner.taggers.by_name import load_by_name  # noqa: PLC0415
     from leanner.taggers.errors import TaggerError  # noqa: PLC0415
-    from leanner.taggers.load import load_tagger  # noqa: PLC0415
 
     try:
         with errors.status(f"exporting {configuration.name}, and comparing its spans"):
-            tagger = load_tagger(args.tagger, args.device)
+            tagger = load_by_name(args.tagger, args.device, labels=args.tagger_labels)
             lean = export(tagger, configuration.name, configuration.passes, args.out, force=args.force)
     except (ExportError, TaggerError, WrongOrder) as error:
         errors.print(f"leanner export: {error}")

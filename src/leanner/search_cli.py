@@ -124,13 +124,17 @@ def _search(args: argparse.Namespace, errors: Console) -> int:
     from leanner.measure.search.outcome import Asked  # noqa: PLC0415
     from leanner.measure.search.run import search  # noqa: PLC0415
     from leanner.measure.search.space import candidates  # noqa: PLC0415
+    from leanner.taggers.by_name import load_by_name  # noqa: PLC0415
+
+    def load() -> Tagger:
+        return load_by_name(args.tagger, args.device, labels=args.tagger_labels)
 
     corpora = load_corpus(args.corpora, sentences=args.sentences, seed=args.seed, on_bad_document=args.on_bad_document)
     documents = tuple(corpora)
     asked = Asked(args.max_f1_drop, args.budget, args.seed)
     about = {
         "leanner": version("leanner"),
-        "tagger": {"name": args.tagger, "weights_sha256": _load(args).weights_sha256},
+        "tagger": {"name": args.tagger, "weights_sha256": load().weights_sha256},
         "corpus": {"name": corpora.name, "sha256": corpora.sha256()},
         "device": args.device,
     }
@@ -142,7 +146,7 @@ def _search(args: argparse.Namespace, errors: Console) -> int:
                 asked,
                 candidates(args.seed),
                 documents,
-                lambda: _load(args),
+                load,
                 log,
                 say=status.update if terminal else errors.print,
             )
@@ -162,16 +166,6 @@ def _open_log(args: argparse.Namespace, asked: dict[str, Any]) -> Log:
     return Log.begin(args.log, asked, time.perf_counter)
 
 
-def _load(args: argparse.Namespace) -> Tagger:
-    # as above
-    from leanner.taggers.hf.load import load_hf  # noqa: PLC0415
-    from leanner.taggers.load import load_tagger  # noqa: PLC0415
-
-    if args.tagger.startswith(HF):
-        return load_hf(args.tagger, args.device, label_map=args.tagger_labels)
-    return load_tagger(args.tagger, args.device)
-
-
 def _show(args: argparse.Namespace, asked: Asked, outcome: Outcome, about: dict[str, Any]) -> None:
     # as above
     from leanner.measure.search.report import answer  # noqa: PLC0415
@@ -189,7 +183,7 @@ def _show(args: argparse.Namespace, asked: Asked, outcome: Outcome, about: dict[
     plain = Console(markup=False, highlight=False, soft_wrap=True)
     plain.print(f"\n{answer(outcome, asked)}")
     if outcome.winner is not None:
-        command = None if args.tagger.startswith(HF) else export_command(outcome.winner, args.tagger)
+        command = export_command(outcome.winner, args.tagger, args.tagger_labels)
         plain.print(f"take it home: {command or 'leanner export has no place for it'}")
     sys.stdout.flush()
 

@@ -172,7 +172,7 @@ class MadeUpMachine:
         patch.setattr(floor, "ProcessTree", lambda: self._rig.tree)
         patch.setattr(rounds, "time", SimpleNamespace(perf_counter=self.perf_counter))
         patch.setattr(session, "describe", lambda *_: ENVIRONMENT)
-        patch.setattr(session, "load_tagger", self._load_tagger)
+        patch.setattr(session, "load_by_name", self._load_tagger)
 
     def perf_counter(self) -> float:
         """Return the seconds of the machine's clock."""
@@ -186,8 +186,8 @@ class MadeUpMachine:
         noise = 1 + spread * (37 * self._tasks % 101) / 101
         self._pass(SENTENCE_S * sentences * pace * noise, WORK)
 
-    def _load_tagger(self, name: str, device: str, *, mini_batch_size: int) -> FakeTagger:
-        del name, device, mini_batch_size
+    def _load_tagger(self, name: str, device: str, *, labels: str | None, mini_batch_size: int) -> FakeTagger:
+        del name, device, labels, mini_batch_size
         self._loads += 1
         return MadeUpTagger(machine=self, model=_tiny_transformer())
 

@@ -218,6 +218,7 @@ def test_changed_weights(pair: Run) -> None:
     assert found == [f'{BF16}: tagger.weights_sha256: expected "{"a" * 64}", as in {FP32}; found "{"b" * 64}"']
     only(found_after(pair, put("tagger", "name", value="mine")), BF16, "tagger.name")
     only(found_after(pair, put("memory", "weights_mb", value=1.0)), BF16, "memory.weights_mb")
+    only(found_after(pair, put("memory", "weights_parameters", value=1)), BF16, "memory.weights_parameters")
     only(found_after(pair, put("flops", "ratio", value=9.0)), BF16, "flops.ratio")
     only(found_after(pair, put("sparsity", "asked", value=0.9)), BF16, "sparsity.asked")
 

@@ -157,7 +157,7 @@ def test_passes_before_the_engines_are_applied(
     tagger = shaped(shaped_file)
     lean = exported(tagger, tmp_path / "out", MagnitudePruning(0.5), TorchPass(batch_tokens=99), name="both")
     assert [each["name"] for each in lean.manifest.passes] == ["magnitude-pruning", "onnxruntime"]
-    assert lean.batch_tokens == 99
+    assert lean.manifest.runtime.batch_tokens == 99
     assert weigh(lean.model).sparsity == pytest.approx(0.5, abs=0.01)
 
 

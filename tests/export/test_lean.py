@@ -264,7 +264,7 @@ def test_texts_are_read_as_they_are_needed(shaped_file: Path, tmp_path: Path) ->
     stream = lean.tag_texts(endless())  # type: ignore[arg-type]
     next(stream)
     # Two chunks of sentences, texts without one counted as one.
-    assert read <= 2 * lean.chunk_sentences + 1
+    assert read <= 2 * lean.manifest.runtime.chunk_sentences + 1
 
 
 def test_a_second_export_is_the_same_to_the_byte(shaped_file: Path, tmp_path: Path) -> None:

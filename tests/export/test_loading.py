@@ -96,19 +96,19 @@ def test_a_byte_that_was_changed_and_one_that_was_lost(folder: Path, name: str) 
 
 
 def test_another_version(folder: Path) -> None:
-    edit(folder, lambda about: about.update(format=3))
-    with pytest.raises(TaggerError, match=r"leanner\.json: expected format 1 or 2, found 3: a newer leanner"):
+    edit(folder, lambda about: about.update(format=4))
+    with pytest.raises(TaggerError, match=r"leanner\.json: expected format 1 or 2 or 3, found 4: a newer leanner"):
         Lean.load(folder)
     for other in ("1", True, None, 0):
         edit(folder, lambda about, other=other: about.update(format=other))  # type: ignore[misc]
-        with pytest.raises(TaggerError, match=r"expected format 1 or 2, found .*; name a folder that"):
+        with pytest.raises(TaggerError, match=r"expected format 1 or 2 or 3, found .*; name a folder that"):
             Lean.load(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff{}", b'{"layout": 1}'])
 def test_no_manifest_of_leanner(folder: Path, content: bytes) -> None:
     (folder / MANIFEST).write_bytes(content)
-    with pytest.raises(TaggerError, match=r"leanner\.json: expected (JSON|format 1 or 2), found"):
+    with pytest.raises(TaggerError, match=r"leanner\.json: expected (JSON|format 1 or 2 or 3), found"):
         Lean.load(folder)
 
 

@@ -65,7 +65,7 @@ def served(wanted: Job) -> Iterator[Connection]:
 @pytest.fixture
 def measure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Finished]:
     """Measure a configuration of a made-up tagger over a pipe."""
-    monkeypatch.setattr(sessions, "load_tagger", lambda *_, **__: FakeTagger())
+    monkeypatch.setattr(sessions, "load_by_name", lambda *_, **__: FakeTagger())
     monkeypatch.setattr(machine, "least_window_s", lambda _: 0.0)
 
     def call(configuration: Configuration, watch: FakeStopwatch, said: list[str] | None = None) -> Finished:

@@ -64,6 +64,7 @@ def test_weights_are_told_by_dtype() -> None:
 
     assert memory.weights_by_dtype_mb == {"float32": 2.0, "int8": 6.0}
     assert memory.weights_mb == 8.0
+    assert memory.weights_parameters == WEIGHTS.parameters
     assert memory.isolated
 
 

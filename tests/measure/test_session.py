@@ -46,7 +46,7 @@ class Bench:
         self.loads: list[str] = []
         self.report: Path | None = None
         self.tagger = FakeTagger()
-        monkeypatch.setattr(module, "load_tagger", self._load)
+        monkeypatch.setattr(module, "load_by_name", self._load)
         monkeypatch.setattr(module, "load_subject", lambda _: subject(articles(24)))
         monkeypatch.setattr(machine, "open_meter", partial(open_meter, powercap=folder, sockets=lambda: None))
         monkeypatch.setattr(machine, "measure_idle", self._idle)
@@ -59,7 +59,8 @@ class Bench:
         given = options(precision_pct=1e6, **changes)
         return Session(given, self.folder, self.said.append, self.report)
 
-    def _load(self, name: str, device: str, *, mini_batch_size: int) -> FakeTagger:
+    def _load(self, name: str, device: str, *, labels: str | None, mini_batch_size: int) -> FakeTagger:
+        del labels
         self.loads.append(f"{name} on {device} by {mini_batch_size}")
         return replace(self.tagger)
 
@@ -171,7 +172,7 @@ def test_a_tagger_that_cannot_be_loaded_is_an_error(session: Session, monkeypatc
     def fail(*_: object, **__: object) -> None:
         raise OSError("no such file")
 
-    monkeypatch.setattr(module, "load_tagger", fail)
+    monkeypatch.setattr(module, "load_by_name", fail)
     with pytest.raises(OSError, match="no such file"):
         run(session, FORGETS)
 
@@ -184,11 +185,11 @@ def test_a_checkpoint_of_hugging_face_is_loaded_as_such_with_its_label_map(
 ) -> None:
     asked: list[tuple[object, ...]] = []
 
-    def load(name: str, device: str, *, label_map: str | None, mini_batch_size: int) -> FakeTagger:
-        asked.append((name, device, label_map, mini_batch_size))
+    def load(name: str, device: str, *, labels: str | None, mini_batch_size: int) -> FakeTagger:
+        asked.append((name, device, labels, mini_batch_size))
         return FakeTagger()
 
-    monkeypatch.setattr(module, "load_hf", load)
+    monkeypatch.setattr(module, "load_by_name", load)
     session = bench.session(tagger="hf:a/b", tagger_labels="labels.toml", batch_size=8)
     run(session, REFUSED)
     session.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -19,8 +21,11 @@ from hypothesis import strategies as st
 
 from leanner.meters import gpu
 from leanner.meters import rapl
+from leanner.meters.arithmetic import GAP_INTERVALS
 from leanner.meters.combine import combine
 from leanner.meters.lag import Lag
+from leanner.meters.nvml import GAUGES
+from leanner.meters.rapl import SOURCE as RAPL
 from leanner.meters.totals import domain_interval
 from leanner.meters.totals import total_interval
 from meters import truth
@@ -97,19 +102,33 @@ TRIALS: Final = {"rapl": 4_000, "nvml-counter": 2_000, "nvml-power": 2_000, "nvm
 BEFORE: Final[tuple[Before, ...]] = ("busy", "idle", "pause")
 
 
-def _trials(kind: Kind, count: int, *, seed: int, before: Sequence[Before] = BEFORE) -> tuple[float, list[Interval]]:
-    """Return the share of trials in which the truth lies inside, and the intervals."""
+def _trials(
+    kind: Kind, count: int, *, seed: int, before: Sequence[Before] = BEFORE, pause_s: float = math.inf
+) -> tuple[float, list[Interval]]:
+    """Return the share of trials in which the truth lies inside, and the intervals.
+
+    Windows in which the sampler paused for longer than ``pause_s`` are left out.
+    """
     rng = np.random.default_rng(seed)
     found: list[Interval] = []
-    inside = 0
+    inside = paused = 0
     for _ in range(count):
         energy = truth.curve(rng, before=before[int(rng.integers(0, len(before)))])
-        bounds = kind.measure(energy, rng, rng.uniform(0.95, 1.05))
+        seen = kind.watch(energy, rng, rng.uniform(0.95, 1.05))
+        if _longest_pause_s(seen) > pause_s:
+            paused += 1
+            continue
+        bounds = kind.of(seen)
         if bounds is not None:
             inside += bounds.low_j <= energy.true_j <= bounds.high_j
             found.append(bounds)
-    assert len(found) >= 0.98 * count
+    assert len(found) >= 0.98 * (count - paused)
     return inside / len(found), found
+
+
+def _longest_pause_s(seen: Trace) -> float:
+    times = {source: [s.t_ns for s in seen.samples if s.source == source and s.values] for source in (GAUGES, RAPL)}
+    return max(float(np.diff(at).max()) for at in times.values() if at) / 1e9
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -136,6 +155,21 @@ def test_what_was_before_a_window_does_not_make_it_wide(name: str, before: Befor
 
     assert _at(99, map(_half_width_pct, found)) <= 6.0
     assert _at(99, (bounds.random_pct or 0.0 for bounds in found)) <= 1.0
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("before", BEFORE)
+def test_without_a_pause_of_the_sampler_all_half_widths_are(name: str, before: Before) -> None:
+    _, found = _trials(KINDS[name], 400, seed=2741, before=(before,), pause_s=GAP_INTERVALS * truth.INTERVAL_S)
+
+    assert _at(100, map(_half_width_pct, found)) <= 6.0
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_windows_that_begin_busy_are_as_narrow_with_pauses_too(name: str) -> None:
+    _, found = _trials(KINDS[name], 200, seed=2741, before=("busy",))
+
+    assert _at(100, map(_half_width_pct, found)) <= 6.0
 
 
 def _at(percent: float, values: Iterable[float]) -> float:

@@ -6,6 +6,7 @@ import json
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING
 from typing import Any
@@ -98,11 +99,16 @@ def _sizes(record: CaseRecord, baseline: CaseRecord | None) -> Iterator[Problem]
 
 
 def megabytes(record: CaseRecord) -> Iterator[Problem]:
-    """Yield megabytes of weights that are not the sum of those by dtype; the places are within the record."""
+    """Yield megabytes and numbers of weights that are not those by dtype; the places are within the record."""
     memory = record.memory
     if memory is not None and memory.weights_by_dtype_mb:
         total = sum(memory.weights_by_dtype_mb.values())
         yield from compare("memory.weights_mb", total, memory.weights_mb, "the sum of weights_by_dtype_mb")
+        if memory.weights_parameters is not None and memory.weights_by_dtype_mb.keys() <= _BYTES.keys():
+            # Megabytes round in the sixteenth digit.
+            numbers = round(_numbers_of(memory.weights_by_dtype_mb))
+            where = "memory.weights_parameters"
+            yield from compare(where, numbers, memory.weights_parameters, "the numbers that these bytes are")
 
 
 def _numbers(record: CaseRecord, tagger: TaggerInfo) -> Iterator[Problem]:
@@ -114,7 +120,7 @@ def _numbers(record: CaseRecord, tagger: TaggerInfo) -> Iterator[Problem]:
     if not record.passes and tagger.name == _BUNDLED:
         expected = {"float32": tagger.parameters * _BYTES["float32"] / 1e6}
         yield from compare("memory.weights_by_dtype_mb", expected, dict(by_dtype), "4 bytes for each parameter")
-    numbers = sum(1e6 * size_mb / _BYTES[dtype] for dtype, size_mb in by_dtype.items())
+    numbers = _numbers_of(by_dtype)
     # Megabytes round in the sixteenth digit.
     if names & _REMOVING:
         holds, which = numbers < tagger.parameters - 0.5, "fewer numbers than"
@@ -123,6 +129,10 @@ def _numbers(record: CaseRecord, tagger: TaggerInfo) -> Iterator[Problem]:
     if not holds:
         text = f"expected the bytes of {which} the {tagger.parameters} parameters of the tagger; found those of"
         yield Problem("memory.weights_by_dtype_mb", f"{text} {numbers:.1f}")
+
+
+def _numbers_of(by_dtype: Mapping[str, float]) -> float:
+    return sum(1e6 * size_mb / _BYTES[dtype] for dtype, size_mb in by_dtype.items())
 
 
 def _zeros(record: CaseRecord, all_of_them: Iterable[CaseRecord]) -> Iterator[Problem]:

@@ -41,6 +41,10 @@ from leanner.export.manifest import LayersManifest
 from leanner.export.manifest import Origin
 from leanner.export.manifest import Output
 from leanner.export.manifest import Running
+from leanner.export.manifest import TextInput
+from leanner.export.manifest import TextManifest
+from leanner.export.manifest import TextOutput
+from leanner.export.manifest import TextTag
 from leanner.export.manifest import format_of
 from leanner.export.model import ACTIVATIONS
 from leanner.export.model import BertShape
@@ -49,6 +53,7 @@ from leanner.export.model import layers_of
 from leanner.export.splitting import named_splitting
 from leanner.taggers.engines.support import FILES
 from leanner.taggers.errors import TaggerError
+from leanner.taggers.lean.text_tagger import LeanTextTagger
 from leanner.taggers.subtokens import read_whole
 
 
@@ -79,7 +84,7 @@ class Applied(NamedTuple):
         return cls(configuration, tuple(each.describe() for each in passes))
 
 
-def write_layers(tagger: LeanTagger, applied: Applied, folder: Path) -> None:
+def write_layers(tagger: LeanTagger | LeanTextTagger, applied: Applied, folder: Path) -> None:
     """Write a tagger that the lean runtime runs.
 
     Raises:
@@ -95,8 +100,17 @@ def write_layers(tagger: LeanTagger, applied: Applied, folder: Path) -> None:
     layers, tensors = _stored(tagger, shape)
     dtype = _dtype(tagger)
     _save_tensors(tensors, folder / WEIGHTS)
-    about = _about(tagger, applied, folder, (WEIGHTS,))
-    manifest = LayersManifest(format=format_of(LayersManifest), **about, dtype=dtype, encoder=shape, layers=layers)
+    subtokens = tagger.encode.subtokens if isinstance(tagger, LeanTextTagger) else tagger.reading.subtokens
+    files = _finish(subtokens, folder, (WEIGHTS,))
+    more = {**_about(tagger, applied, files), "dtype": dtype, "encoder": shape, "layers": layers}
+    manifest: LayersManifest | TextManifest
+    if isinstance(tagger, LeanTextTagger):
+        given = TextInput(SPLITTER, tagger.encode.longest)
+        made = TextOutput(tuple(TextTag(*tag) for tag in tagger.tags))
+        running = Running(tagger.batch_tokens, tagger.chunk_sentences, prefix_caching=False)
+        manifest = TextManifest(format=format_of(TextManifest), **more, runtime=running, input=given, output=made)
+    else:
+        manifest = LayersManifest(format=format_of(LayersManifest), **more, **_reading_of(tagger))
     write_atomically(folder / MANIFEST, manifest.to_json())
 
 
@@ -116,8 +130,9 @@ def write_graph(lean: LeanTagger, model: EngineModel, graph: Graph, applied: App
     """
     model.save(folder)
     _save_tensors(deciding_tensors(lean.parts), folder / DECIDING)
-    about = _about(lean, applied, folder, (*FILES[graph.engine], DECIDING))
-    manifest = GraphManifest(format=format_of(GraphManifest), **about, graph=graph)
+    files = _finish(lean.reading.subtokens, folder, (*FILES[graph.engine], DECIDING))
+    about = _about(lean, applied, files)
+    manifest = GraphManifest(format=format_of(GraphManifest), **about, **_reading_of(lean), graph=graph)
     write_atomically(folder / MANIFEST, manifest.to_json())
 
 
@@ -125,16 +140,8 @@ def _save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path)
 
 
-def _about(tagger: LeanTagger, applied: Applied, folder: Path, names: Sequence[str]) -> dict[str, Any]:
-    """Write the sub-tokens, and return what a manifest says of every tagger, by field.
-
-    Args:
-        tagger: In the lean runtime.
-        applied: To it.
-        folder: Where the files are.
-        names: Of those that are there; they are on the disk when this returns.
-    """
-    subtokens = tagger.reading.subtokens
+def _finish(subtokens: Any, folder: Path, names: Sequence[str]) -> dict[str, str]:  # noqa: ANN401 - a tokenizers.Tokenizer
+    """Write the sub-tokens beside other files, have all of them on the disk, and return their digests, by name."""
     read_whole(subtokens)
     write_atomically(folder / SUBTOKENS, subtokens.to_str().encode())
     for name in names:
@@ -142,13 +149,24 @@ def _about(tagger: LeanTagger, applied: Applied, folder: Path, names: Sequence[s
         (folder / name).chmod((folder / SUBTOKENS).stat().st_mode)
         with (folder / name).open("rb+") as file:
             os.fsync(file.fileno())
+    return {name: _digest(folder / name) for name in (*names, SUBTOKENS)}
+
+
+def _about(tagger: LeanTagger | LeanTextTagger, applied: Applied, files: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a manifest says of every tagger, by field."""
     return {
         "leanner": version("leanner"),
         "tagger": Origin(tagger.name, tagger.weights_sha256),
         "configuration": applied.configuration,
         "passes": applied.passes,
         "quality": tuple(tagger.quality),
-        "files": {name: _digest(folder / name) for name in (*names, SUBTOKENS)},
+        "files": files,
+    }
+
+
+def _reading_of(tagger: LeanTagger) -> dict[str, Any]:
+    """Return how a tagger that knows words has texts and tags, by field."""
+    return {
         "input": _input(tagger),
         "output": _output(tagger),
         "runtime": Running(
@@ -161,7 +179,7 @@ def _about(tagger: LeanTagger, applied: Applied, folder: Path, names: Sequence[s
     }
 
 
-def _stored(tagger: LeanTagger, shape: BertShape) -> tuple[dict[str, Layer], dict[str, Tensor]]:
+def _stored(tagger: LeanTagger | LeanTextTagger, shape: BertShape) -> tuple[dict[str, Layer], dict[str, Tensor]]:
     """Return the layers that are not of floats, and all tensors, by name.
 
     Raises:
@@ -194,7 +212,7 @@ def _with_weights(encoder: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield name, module
 
 
-def _dtype(tagger: LeanTagger) -> str:
+def _dtype(tagger: LeanTagger | LeanTextTagger) -> str:
     weight: Tensor = tagger.parts.encoder.embeddings.LayerNorm.weight
     name = str(weight.dtype).removeprefix("torch.")
     if name not in DTYPES:

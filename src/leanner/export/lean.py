@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Final
 from typing import Self
 from typing import cast
@@ -25,8 +26,10 @@ from leanner.export.loading import load_manifest
 from leanner.export.loading import load_model
 from leanner.export.manifest import SUBTOKENS
 from leanner.export.manifest import WEIGHTS
+from leanner.export.manifest import AnyManifest
 from leanner.export.manifest import GraphManifest
 from leanner.export.manifest import LayersManifest
+from leanner.export.manifest import TextManifest
 from leanner.export.splitting import splitter_of
 from leanner.passes.int8 import exact_weight_bits
 from leanner.passes.int8 import has_onednn
@@ -35,12 +38,17 @@ from leanner.passes.static import NO_ONEDNN
 from leanner.taggers.device import usable
 from leanner.taggers.engines.tagger import Graph
 from leanner.taggers.errors import TaggerError
+from leanner.taggers.hf.rows import TextEncoder
+from leanner.taggers.hf.spans import TagTable
+from leanner.taggers.hf.tags import Tag
+from leanner.taggers.lean.deciding import Decider
 from leanner.taggers.lean.deciding import decider_of
 from leanner.taggers.lean.parts import Parts
 from leanner.taggers.lean.parts import Transitions
 from leanner.taggers.lean.reading import Pooling
 from leanner.taggers.lean.reading import Reading
 from leanner.taggers.lean.running import Runner
+from leanner.taggers.lean.text_running import TextRunner
 
 
 if TYPE_CHECKING:
@@ -48,15 +56,17 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from leanner.export.manifest import Crf
     from leanner.export.manifest import Input
     from leanner.serving.served import Served
     from leanner.taggers.lean.deciding import Deciding
+    from leanner.taggers.protocol import Prediction
     from leanner.types import Document
     from leanner.types import Label
     from leanner.types import Span
 
 
-class Lean(Runner):
+class Lean:
     """A tagger as ``leanner export`` wrote it; :meth:`load` makes it.
 
     It is a :class:`~leanner.taggers.protocol.Tagger`, so that it can be measured like others.
@@ -75,32 +85,21 @@ class Lean(Runner):
 
     def __init__(
         self,
-        manifest: LayersManifest | GraphManifest,
-        reading: Reading,
-        decide: Deciding,
+        manifest: AnyManifest,
+        runner: Runner | TextRunner,
         model: nn.Module,
         *,
         device: torch.device,
         sha256: str,
         notes: Sequence[str] = (),
     ) -> None:
-        running = manifest.runtime
-        super().__init__(
-            reading,
-            splitter_of(manifest.input.words),
-            decide,
-            tags=manifest.output.tags,
-            label_of=manifest.output.labels,
-            chunk_sentences=running.chunk_sentences,
-            deduplicate=running.deduplicate,
-            window_words=running.window_words,
-        )
+        self._runner: Final = runner
         self.model = model
         self.manifest = manifest
         self.sha256 = sha256
         self.name = manifest.tagger.name
         self.runtime = manifest.graph.engine if isinstance(manifest, GraphManifest) else "lean"
-        self.labels: frozenset[Label] = frozenset(manifest.output.labels.values())
+        self.labels: frozenset[Label] = _labels(manifest)
         self.weights_sha256 = manifest.tagger.weights_sha256
         self.doubts = list(_doubts(manifest, device))
         where = (f"where it was exported: {text}" for text in manifest.quality)
@@ -121,21 +120,39 @@ class Lean(Runner):
         """
         place, folder = usable(device), Path(folder)
         manifest, sha256 = load_manifest(folder)
-        reading = _reading(manifest.input, Subtokens.from_file(str(folder / SUBTOKENS)))
+        subtokens = Subtokens.from_file(str(folder / SUBTOKENS))
         if isinstance(manifest, GraphManifest):
             engine = load_graph(manifest, folder, place)
-            return cls(manifest, reading, engine, Graph(manifest.graph.weights), device=place, sha256=sha256)
+            runner = _runner(manifest, _reading(manifest.input, subtokens), engine)
+            return cls(manifest, runner, Graph(manifest.graph.weights), device=place, sha256=sha256)
         if any(layer.kind is Kind.INT8_STATIC for layer in manifest.layers.values()) and (
             place.type != "cpu" or not has_onednn()
         ):
             raise TaggerError(f"{folder}: {NO_ONEDNN}; found {place}; export a configuration without static int8")
         model = load_model(manifest, folder / WEIGHTS, place)
-        running = manifest.runtime
-        decide = decider_of(
-            _parts(manifest, model), reading, running.batch_tokens, prefix_caching=running.prefix_caching
-        )
+        made: Runner | TextRunner
+        if isinstance(manifest, TextManifest):
+            decide = Decider(_parts(model, in_float32=True), manifest.runtime.batch_tokens)
+            made = _text_runner(folder, manifest, subtokens, decide)
+        else:
+            reading, running = _reading(manifest.input, subtokens), manifest.runtime
+            parts = _parts(model, mean=manifest.input.pooling == "mean", crf=manifest.output.crf)
+            decide = decider_of(parts, reading, running.batch_tokens, prefix_caching=running.prefix_caching)
+            made = _runner(manifest, reading, decide)
         place = next(model.parameters()).device
-        return cls(manifest, reading, decide, model, device=place, sha256=sha256, notes=decide.notes)
+        return cls(manifest, made, model, device=place, sha256=sha256, notes=decide.notes)
+
+    def describe(self) -> dict[str, Any]:
+        """Return how texts reach the model, ready for JSON."""
+        return self._runner.describe()
+
+    def notes_on(self, documents: Iterable[Document]) -> tuple[str, ...]:
+        """Return what the tagger says of its results on ``documents``."""
+        return self._runner.notes_on(documents) if isinstance(self._runner, Runner) else ()
+
+    def tag(self, documents: Iterable[Document]) -> Iterator[Prediction]:
+        """Yield the spans of each document, in order."""
+        return self._runner.tag(documents)
 
     @property
     def device(self) -> torch.device:
@@ -193,12 +210,41 @@ class Lean(Runner):
         return serve(self, DynamicBatching(max_batch_size, max_batch_delay_ms, by_length), queue_size=queue_size)
 
 
-def _parts(manifest: LayersManifest, model: nn.Module) -> Parts:
-    crf = manifest.output.crf
+def _runner(manifest: LayersManifest | GraphManifest, reading: Reading, decide: Deciding) -> Runner:
+    running = manifest.runtime
+    return Runner(
+        reading,
+        splitter_of(manifest.input.words),
+        decide,
+        tags=manifest.output.tags,
+        label_of=manifest.output.labels,
+        chunk_sentences=running.chunk_sentences,
+        deduplicate=running.deduplicate,
+        window_words=running.window_words,
+    )
+
+
+def _text_runner(folder: Path, manifest: TextManifest, subtokens: Subtokens, decide: Deciding) -> TextRunner:
+    try:
+        encode = TextEncoder(subtokens, manifest.input.longest)
+    except ValueError as error:
+        raise TaggerError(f"{folder / SUBTOKENS}: {error}; export the tagger again") from error
+    table = TagTable.of([Tag(tag.letter, tag.kind, tag.label) for tag in manifest.output.tags])
+    return TextRunner(encode, decide, table, chunk_sentences=manifest.runtime.chunk_sentences)
+
+
+def _labels(manifest: AnyManifest) -> frozenset[Label]:
+    if isinstance(manifest, TextManifest):
+        return frozenset(tag.label for tag in manifest.output.tags if tag.label is not None)
+    return frozenset(manifest.output.labels.values())
+
+
+def _parts(model: nn.Module, *, mean: bool = False, crf: Crf | None = None, in_float32: bool = False) -> Parts:
     return Parts(
         model.get_submodule("encoder"),
         model.get_submodule("head"),
-        mean=manifest.input.pooling == "mean",
+        mean=mean,
+        in_float32=in_float32,
         crf=None if crf is None else Transitions(model.get_buffer(TRANSITIONS), crf.start, crf.stop),
     )
 
@@ -216,7 +262,7 @@ def _reading(given: Input, subtokens: Subtokens) -> Reading:
     )
 
 
-def _doubts(manifest: LayersManifest | GraphManifest, device: torch.device) -> Iterator[str]:
+def _doubts(manifest: AnyManifest, device: torch.device) -> Iterator[str]:
     """Yield what this machine makes worse than the one where the tagger was measured."""
     if isinstance(manifest, GraphManifest):
         bits, dtype = manifest.graph.weight_bits or 0, "float32"

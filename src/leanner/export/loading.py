@@ -22,8 +22,9 @@ from leanner.export.layers import Layer
 from leanner.export.layers import forms
 from leanner.export.layers import restored
 from leanner.export.manifest import MANIFEST
-from leanner.export.manifest import GraphManifest
+from leanner.export.manifest import AnyManifest
 from leanner.export.manifest import LayersManifest
+from leanner.export.manifest import TextManifest
 from leanner.export.model import build_model
 from leanner.export.model import layers_of
 from leanner.export.parsing import read_manifest
@@ -34,7 +35,7 @@ from leanner.taggers.errors import TaggerError
 TRANSITIONS: Final = "transitions"
 
 
-def load_manifest(folder: Path) -> tuple[LayersManifest | GraphManifest, str]:
+def load_manifest(folder: Path) -> tuple[AnyManifest, str]:
     """Return what an export says of itself, and the SHA-256 of that; the other files are those that it names.
 
     Raises:
@@ -56,7 +57,7 @@ def load_manifest(folder: Path) -> tuple[LayersManifest | GraphManifest, str]:
     return manifest, hashlib.sha256(content).hexdigest()
 
 
-def load_model(manifest: LayersManifest, path: Path, device: torch.device) -> nn.Module:
+def load_model(manifest: LayersManifest | TextManifest, path: Path, device: torch.device) -> nn.Module:
     """Return encoder and head with the weights in ``path``.
 
     Raises:
@@ -68,7 +69,8 @@ def load_model(manifest: LayersManifest, path: Path, device: torch.device) -> nn
     dtype: torch.dtype = getattr(torch, manifest.dtype)
     parts = {name: forms(module, layer, dtype) for name, (module, layer) in layers.items()}
     expected = {f"{name}.{part}": form for name, own in parts.items() for part, form in own.items()}
-    if manifest.output.crf is not None:
+    has_crf = isinstance(manifest, LayersManifest) and manifest.output.crf is not None
+    if has_crf:
         expected[TRANSITIONS] = Form((len(manifest.output.tags),) * 2, dtype)
     tensors = load_tensors(path, expected, device)
     for name, (module, layer) in layers.items():
@@ -79,7 +81,7 @@ def load_model(manifest: LayersManifest, path: Path, device: torch.device) -> nn
         if layer is not None and layer.made is not None:
             # The kernel applies it.
             parent.intermediate_act_fn = nn.Identity()
-    if manifest.output.crf is not None:
+    if has_crf:
         model.register_buffer(TRANSITIONS, tensors[TRANSITIONS])
     return model
 

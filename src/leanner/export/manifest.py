@@ -103,6 +103,35 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class TextInput:
+    """How texts reach an encoder that knows no words: ``leanner.taggers.hf.rows.TextEncoder`` without the sub-tokens.
+
+    Attributes:
+        sentences: What splits a text into sentences.
+        longest: Sub-tokens of a row at most, special ones included.
+    """
+
+    sentences: str
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextTag:
+    """A label of a checkpoint: ``leanner.taggers.hf.tags.Tag``."""
+
+    letter: str
+    kind: str
+    label: Label | None
+
+
+@dataclass(frozen=True, slots=True)
+class TextOutput:
+    """What becomes of hidden states: the labels in the order of the head's rows."""
+
+    tags: tuple[TextTag, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """How sentences were put together when it was measured; an engine has neither prefix, repeats nor windows."""
 
@@ -142,8 +171,6 @@ class Manifest:
         passes: Its passes with their parameters, in order, and the lean runtime if nothing else runs it.
         quality: What a reader of the results had to know where it was exported.
         files: SHA-256 of the other files.
-        input: How texts reach the encoder.
-        output: What becomes of hidden states.
         runtime: How the runtime is set.
     """
 
@@ -154,8 +181,6 @@ class Manifest:
     passes: tuple[Mapping[str, Any], ...]
     quality: tuple[str, ...]
     files: Mapping[str, str]
-    input: Input
-    output: Output
     runtime: Running
 
     def to_json(self) -> bytes:
@@ -171,23 +196,43 @@ class LayersManifest(Manifest):
     """An export that the lean runtime runs.
 
     Attributes:
+        input: How texts reach the encoder.
+        output: What becomes of hidden states.
         dtype: Of the floats.
         encoder: Its shape.
         layers: Those that are not of floats, by name.
     """
 
+    input: Input
+    output: Output
     dtype: str
     encoder: BertShape
     layers: Mapping[str, Layer]
 
     def _plain(self) -> dict[str, Any]:
-        data = dataclasses.asdict(self)
-        # Most layers have a part of the parameters only.
-        data["layers"] = {
-            name: {key: value for key, value in layer.items() if value is not None}
-            for name, layer in data["layers"].items()
-        }
-        return data
+        return _short(dataclasses.asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class TextManifest(Manifest):
+    """An export of a checkpoint of transformers that the lean runtime runs.
+
+    Attributes:
+        input: How texts reach the encoder.
+        output: What becomes of hidden states.
+        dtype: Of the floats.
+        encoder: Its shape.
+        layers: Those that are not of floats, by name.
+    """
+
+    input: TextInput
+    output: TextOutput
+    dtype: str
+    encoder: BertShape
+    layers: Mapping[str, Layer]
+
+    def _plain(self) -> dict[str, Any]:
+        return _short(dataclasses.asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +240,32 @@ class GraphManifest(Manifest):
     """An export that an engine runs.
 
     Attributes:
+        input: How texts reach the encoder.
+        output: What becomes of hidden states.
         graph: What the engine has.
     """
 
+    input: Input
+    output: Output
     graph: Graph
 
 
+def _short(data: dict[str, Any]) -> dict[str, Any]:
+    # Most layers have a part of the parameters only.
+    data["layers"] = {
+        name: {key: value for key, value in layer.items() if value is not None}
+        for name, layer in data["layers"].items()
+    }
+    return data
+
+
+#: Every kind of export.
+AnyManifest = LayersManifest | GraphManifest | TextManifest
+
 #: What an export is, by the version of its format: leanner's of before engines reads the first.
-FORMATS: Final[Mapping[int, type[LayersManifest | GraphManifest]]] = {1: LayersManifest, 2: GraphManifest}
+FORMATS: Final[Mapping[int, type[AnyManifest]]] = {1: LayersManifest, 2: GraphManifest, 3: TextManifest}
 
 
-def format_of(kind: type[LayersManifest | GraphManifest]) -> int:
+def format_of(kind: type[AnyManifest]) -> int:
     """Return the version of the format that has exports of this kind."""
     return next(number for number, other in FORMATS.items() if other is kind)

@@ -18,10 +18,12 @@ from leanner.export.manifest import DTYPES
 from leanner.export.manifest import FORMATS
 from leanner.export.manifest import SUBTOKENS
 from leanner.export.manifest import WEIGHTS
+from leanner.export.manifest import AnyManifest
 from leanner.export.manifest import GraphManifest
 from leanner.export.manifest import Input
 from leanner.export.manifest import LayersManifest
 from leanner.export.manifest import Running
+from leanner.export.manifest import TextManifest
 from leanner.export.model import ACTIVATIONS
 from leanner.export.model import BertShape
 from leanner.passes.int8 import WEIGHT_BITS
@@ -35,10 +37,14 @@ from leanner.taggers.errors import TaggerError
 _GELU: Final = ".intermediate.dense"
 _BEHIND: Final = ".output.dense"
 
+# A sub-token between two special ones.
+_LEAST: Final = 3
+_LETTERS: Final = ("O", "B", "I", "E", "S")
+
 _Contradiction = tuple[str, str, object]
 
 
-def read_manifest(path: Path, content: bytes) -> LayersManifest | GraphManifest:
+def read_manifest(path: Path, content: bytes) -> AnyManifest:
     """Return what ``to_json`` wrote.
 
     Args:
@@ -69,7 +75,7 @@ def read_manifest(path: Path, content: bytes) -> LayersManifest | GraphManifest:
     return manifest
 
 
-def _contradictions(manifest: LayersManifest | GraphManifest) -> Iterator[_Contradiction]:
+def _contradictions(manifest: AnyManifest) -> Iterator[_Contradiction]:
     """Yield what types do not tell: what it is about, what was expected, and what was found; the first one counts."""
     files: tuple[str, ...]
     if isinstance(manifest, GraphManifest):
@@ -80,7 +86,13 @@ def _contradictions(manifest: LayersManifest | GraphManifest) -> Iterator[_Contr
         files = (WEIGHTS,)
     if set(manifest.files) != {*files, SUBTOKENS}:
         yield "files", f"{', '.join(files)} and {SUBTOKENS}", sorted(manifest.files)
-    yield from _of_texts(manifest.input, manifest.runtime)
+    runtime = manifest.runtime
+    if min(runtime.batch_tokens, runtime.chunk_sentences) < 1:
+        yield "runtime", "batches and chunks of 1 or more", [runtime.batch_tokens, runtime.chunk_sentences]
+    if isinstance(manifest, TextManifest):
+        yield from _of_plain_texts(manifest)
+        return
+    yield from _of_texts(manifest.input, runtime)
     crf, tags = manifest.output.crf, len(manifest.output.tags)
     if crf is not None and not (0 <= crf.start < tags and 0 <= crf.stop < tags):
         yield "output.crf", f"numbers of {tags} tags", [crf.start, crf.stop]
@@ -99,7 +111,20 @@ def _of_graph(manifest: GraphManifest) -> Iterator[_Contradiction]:
         yield "runtime", "no prefix caching, deduplication or windows beside a graph", dataclasses.asdict(runtime)
 
 
-def _of_layers(manifest: LayersManifest) -> Iterator[_Contradiction]:
+def _of_plain_texts(manifest: TextManifest) -> Iterator[_Contradiction]:
+    runtime = manifest.runtime
+    if not manifest.output.tags:
+        yield "output.tags", "at least one", []
+    for tag in manifest.output.tags:
+        if tag.letter not in _LETTERS:
+            yield "output.tags", f"letters among {', '.join(_LETTERS)}", tag.letter
+    if manifest.input.longest < _LEAST:
+        yield "input.longest", f"{_LEAST} or more", manifest.input.longest
+    if runtime.prefix_caching or runtime.deduplicate or runtime.window_words:
+        yield "runtime", "no prefix caching, deduplication or windows of plain texts", dataclasses.asdict(runtime)
+
+
+def _of_layers(manifest: LayersManifest | TextManifest) -> Iterator[_Contradiction]:
     if manifest.dtype not in DTYPES:
         yield "dtype", f"one of {', '.join(DTYPES)}", manifest.dtype
     yield from _of_shape(manifest.encoder)
@@ -126,8 +151,6 @@ def _of_texts(given: Input, runtime: Running) -> Iterator[_Contradiction]:
         yield "input.stride", "0 or more, and less than a window of input.longest holds", given.stride
     if runtime.window_words < 0:
         yield "runtime.window_words", "0 or more", runtime.window_words
-    if min(runtime.batch_tokens, runtime.chunk_sentences) < 1:
-        yield "runtime", "batches and chunks of 1 or more", [runtime.batch_tokens, runtime.chunk_sentences]
     if runtime.prefix_caching and (given.context or not given.prompt):
         yield "runtime.prefix_caching", "false without a prompt, or with context before it", True
 

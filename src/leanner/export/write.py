@@ -26,7 +26,10 @@ from leanner.taggers.compiling import RUNTIME
 from leanner.taggers.engines.support import version_of
 from leanner.taggers.engines.tagger import EngineTagger
 from leanner.taggers.errors import TaggerError
+from leanner.taggers.lean.support import reason_against_blocks
 from leanner.taggers.lean.tagger import LeanTagger
+from leanner.taggers.lean.text_tagger import LeanTextTagger
+from leanner.taggers.libraries import FLAIR
 from leanner.taggers.weights import weigh
 
 
@@ -55,7 +58,7 @@ def export(
     files. The folder takes its name when it is whole and, loaded again, has given the same spans as the tagger.
 
     Args:
-        tagger: Run by Flair; passes change it.
+        tagger: Run by Flair or transformers; passes change it.
         configuration: Name of the passes.
         passes: Applied in this order.
         folder: Must be empty or not there.
@@ -68,11 +71,6 @@ def export(
         NotRunnable: A pass cannot run here.
         OSError: A file cannot be written.
     """
-    if tagger.runtime != "flair":
-        raise TaggerError(
-            f"expected a tagger of Flair, found {tagger.name} of {tagger.runtime}, for whose sub-tokens an export "
-            "has no place; run it by `--leanner-tagger`"
-        )
     for each in passes:
         if getattr(each, "runtime", None) == RUNTIME:
             raise ExportError(
@@ -85,7 +83,7 @@ def export(
     engine = last if isinstance(last, EnginePass) else None
     for each in passes if engine is None else passes[:-1]:
         tagger = each(tagger)
-    made: LeanTagger | EngineTagger
+    made: LeanTagger | LeanTextTagger | EngineTagger
     if engine is None:
         made, write = _in_lean_runtime(tagger, configuration, passes)
     else:
@@ -105,20 +103,23 @@ def export(
 
 def _in_lean_runtime(
     tagger: Tagger, configuration: str, passes: Sequence[Pass]
-) -> tuple[LeanTagger, Callable[[Path], None]]:
+) -> tuple[LeanTagger | LeanTextTagger, Callable[[Path], None]]:
     """Return the tagger in the lean runtime, and what writes it into a folder."""
     if tagger.runtime != "lean":
+        library = "Flair" if tagger.runtime == FLAIR else tagger.runtime
         tagger.quality.append(
-            f"{configuration} was measured in Flair, this is the lean runtime: with layers of floats its spans are the "
-            "same but for ties, with integers they can differ; the lean-… configurations are measured as exported"
+            f"{configuration} was measured in {library}, this is the lean runtime: with layers of floats its spans are "
+            "the same but for ties, with integers they can differ; the lean-… configurations are measured as exported"
         )
         passes = (*passes, LeanRuntime())
         tagger = passes[-1](tagger)
-    if not isinstance(tagger, LeanTagger):
+    if not isinstance(tagger, LeanTagger | LeanTextTagger):
         raise TaggerError(
-            f"expected a tagger of Flair's in the lean runtime, found {type(tagger).__name__}, of which an export has "
+            f"expected a tagger in the lean runtime, found {type(tagger).__name__}, of which an export has "
             "not all parts"
         )
+    if (reason := reason_against_blocks(tagger.parts.encoder)) is not None:
+        raise TaggerError(reason)
     return tagger, partial(write_layers, tagger, Applied.of(configuration, passes))
 
 
@@ -155,7 +156,7 @@ def _check_target(target: Path, *, force: bool) -> None:
         )
 
 
-def _check_spans(tagger: LeanTagger | EngineTagger, lean: Lean, documents: Sequence[Document]) -> None:
+def _check_spans(tagger: LeanTagger | LeanTextTagger | EngineTagger, lean: Lean, documents: Sequence[Document]) -> None:
     pairs = zip(tagger.tag(documents), lean.tag(documents), strict=True)
     different = sum(a != b for expected, found in pairs for a, b in zip(expected, found, strict=True))
     if different:

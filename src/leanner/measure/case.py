@@ -245,7 +245,7 @@ def _measure(
         held_before=prepared.held_before,
         latency_ms=tuple(singles),
         itself=Baseline.of(tagger, documents, everything or rounds.predictions, rounds_s or None),
-        served=None if service is None else service.describe(singles, options, conditions.meter),
+        served=None if service is None else service.describe(singles, options, conditions.meter, say=conditions.say),
     )
 
 

@@ -116,6 +116,7 @@ def memory_of(
         left_behind_vram_mb=behind.vram_mb,
         left_behind_vram_allocated_mb=behind.vram_allocated_mb,
         isolated=isolated,
+        weights_parameters=weights.parameters,
     )
 
 

@@ -39,11 +39,9 @@ from leanner.passes.protocol import NotRunnable
 from leanner.report.record import CaseRecord
 from leanner.report.record import Verdict
 from leanner.report.reuse import Wanted
+from leanner.taggers.by_name import load_by_name
 from leanner.taggers.errors import TaggerError
-from leanner.taggers.hf.load import load_hf
-from leanner.taggers.libraries import HF
 from leanner.taggers.libraries import library_of
-from leanner.taggers.load import load_tagger
 
 
 if TYPE_CHECKING:
@@ -116,11 +114,9 @@ class Session:
 
     def tagger(self, device: str) -> Tagger:
         """Load the tagger anew: passes change it."""
-        name, rows = self.options.tagger, self.options.batch_size
+        asked = self.options
         try:
-            if name.startswith(HF):
-                return load_hf(name, device, label_map=self.options.tagger_labels, mini_batch_size=rows)
-            return load_tagger(name, device, mini_batch_size=rows)
+            return load_by_name(asked.tagger, device, labels=asked.tagger_labels, mini_batch_size=asked.batch_size)
         except TaggerError as error:
             raise SetupError(str(error)) from error
 

@@ -17,6 +17,7 @@ from leanner.taggers.engines.support import NOT_A_CPU
 from leanner.taggers.engines.support import OTHER_LIBRARY
 from leanner.taggers.engines.support import missing_packages
 from leanner.taggers.engines.support import reasons_against
+from leanner.taggers.lean.support import reason_against_blocks
 from leanner.taggers.libraries import FLAIR
 
 
@@ -196,6 +197,8 @@ def lean_of_floats(tagger: Tagger, name: str, batch_tokens: int, lack: str | Non
     except TaggerError as error:
         raise NotRunnable(str(error)) from error
     assert isinstance(lean, LeanTagger)
+    if (reason := reason_against_blocks(lean.parts.encoder)) is not None:
+        raise NotRunnable(reason)
     if not is_of_floats(lean.parts):
         raise WrongOrder(f"{name} after a pass that left other layers than float32 ones: it has an int8 of its own")
     return lean

@@ -20,6 +20,7 @@ from leanner.taggers.compiling import reason_against
 from leanner.taggers.compiling import reasons_against
 from leanner.taggers.engines.support import NOT_A_CPU
 from leanner.taggers.engines.support import OTHER_LIBRARY
+from leanner.taggers.lean.support import BLOCKS
 from leanner.taggers.lean.support import REASONS
 
 
@@ -83,7 +84,7 @@ class Pt2e:
             gpu: Name of the GPU, if the device is one.
         """
         own = (NOT_A_CPU, OTHER_LIBRARY, NO_TORCHAO, UNSUITED, NO_X86)
-        return (*own, *reasons_against("cpu"), *REASONS)
+        return (*own, *reasons_against("cpu"), *REASONS, BLOCKS)
 
     def __call__(self, tagger: Tagger) -> Tagger:
         """Return the tagger that TorchInductor runs, quantized and compiled.

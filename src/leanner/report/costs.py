@@ -146,6 +146,7 @@ class Memory:
         left_behind_vram_mb: The same on the device, as torch's allocator had it reserved.
         left_behind_vram_allocated_mb: What of it tensors took.
         isolated: Whether the case had a process of its own.
+        weights_parameters: Numbers that the weights are, scales of quantized ones included.
     """
 
     peak_host_mb: float | None
@@ -158,6 +159,7 @@ class Memory:
     left_behind_vram_mb: float | None = None
     left_behind_vram_allocated_mb: float | None = None
     isolated: bool = False
+    weights_parameters: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

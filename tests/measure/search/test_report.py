@@ -67,6 +67,9 @@ def test_the_answer_and_the_command() -> None:
         "lean: 4.00× faster than fp32 [4.00, 4.00], 0.00 [0.00, 0.00] points of F1 lost, on text that the choice has "
         "not seen"
     )
+    assert export_command("lean", "hf:a/b", "my labels.toml") == (
+        "leanner export --tagger hf:a/b --tagger-labels 'my labels.toml' --configuration lean tagger/"
+    )
     assert export_command("ffn-ls-50:share=0.375+lean", "my tagger.pt") == (
         "leanner export --tagger 'my tagger.pt' --configuration ffn-ls-50:share=0.375+lean tagger/"
     )

@@ -69,7 +69,7 @@ def test_a_service_is_described_as_the_schema_has_it() -> None:
             tag(served, documents)
         served.end_rounds()
         with open_meter("off") as meter:
-            found = dict(served.describe([2.0, 3.0, 4.0], options(), meter))
+            found = dict(served.describe([2.0, 3.0, 4.0], options(), meter, say=print))
 
     Draft202012Validator({"$ref": "#/$defs/Served", "$defs": schema()["$defs"]}).validate(
         json.loads(json.dumps(found, allow_nan=False))

@@ -93,7 +93,7 @@ def opened(folder: Path, **changes: Any) -> Iterator[Session]:  # noqa: ANN401 -
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """A session with toys, here and behind servers."""
     put_on_a_made_up_machine(tmp_path, monkeypatch, 24)
-    monkeypatch.setattr(module, "load_tagger", lambda *_, **__: Toy())
+    monkeypatch.setattr(module, "load_by_name", lambda *_, **__: Toy())
     monkeypatch.setattr(account, "source_of", lambda *_: toy())
     with opened(tmp_path) as with_toys:
         yield with_toys

@@ -64,11 +64,13 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize(("bound_ms", "holds"), [(60_000.0, True), (1e-6, False)])
 def test_the_highest_rate_under_a_bound_is_looked_for(bound_ms: float, *, holds: bool, tmp_path: Path) -> None:
+    said: list[str] = []
     with served(made_up(7)) as tagger, open_meter("off", powercap=tmp_path) as meter:
-        slo: Any = look_for_rate(tagger, 1600.0, [1e-7], options(slo_ms=bound_ms, seed=3), meter)
+        slo: Any = look_for_rate(tagger, 1600.0, [1e-7], options(slo_ms=bound_ms, seed=3), meter, say=said.append)
         left = tagger.take()
 
     assert slo["bound_ms"] == bound_ms
+    assert said == [f"400 requests at {trial['rate_per_s']:.1f} a second" for trial in slo["trials"]]
     assert [trial["requests"] for trial in slo["trials"]] == [400, 400]
     assert [trial["seed"] for trial in slo["trials"]] == [3, 4]
     assert slo["trials"][0]["rate_per_s"] == 400.0
@@ -87,7 +89,7 @@ def test_each_rate_has_its_watts(tmp_path: Path) -> None:
         "estimate", interval_s=0.02, watts_per_core=WATTS_PER_CORE, powercap=tmp_path, sockets=lambda: 1
     )
     with served(made_up(7)) as tagger, estimating as meter:
-        slo: Any = look_for_rate(tagger, 1600.0, [1e-7], options(slo_ms=60_000.0), meter)
+        slo: Any = look_for_rate(tagger, 1600.0, [1e-7], options(slo_ms=60_000.0), meter, say=print)
 
     for trial in slo["trials"]:
         watts = trial["power_w"]
@@ -112,7 +114,7 @@ def test_watts_have_the_interval_of_their_joules() -> None:
 
 def test_no_rate_is_looked_for_where_a_single_request_is_too_slow(tmp_path: Path) -> None:
     with served(made_up(3)) as tagger, open_meter("off", powercap=tmp_path) as meter:
-        slo: Any = look_for_rate(tagger, 100.0, [70.0] * 3, options(slo_ms=60.0), meter)
+        slo: Any = look_for_rate(tagger, 100.0, [70.0] * 3, options(slo_ms=60.0), meter, say=print)
 
     assert (slo["best"], slo["trials"]) == (None, [])
     assert slo["reason"] == "with no other request in flight the p99 is 70 ms already: no rate was tried"
@@ -122,7 +124,7 @@ def test_no_rate_is_looked_for_where_a_single_request_is_too_slow(tmp_path: Path
 def test_one_slow_request_in_two_hundred_is_allowed(tmp_path: Path) -> None:
     # Naive: the slowest, where the bound is one of a p99.
     with served(made_up(7)) as tagger, open_meter("off", powercap=tmp_path) as meter:
-        slo: Any = look_for_rate(tagger, 1600.0, [1.0] * 199 + [1e6], options(slo_ms=60_000.0), meter)
+        slo: Any = look_for_rate(tagger, 1600.0, [1.0] * 199 + [1e6], options(slo_ms=60_000.0), meter, say=print)
 
     assert slo["best"] is not None
 
@@ -132,7 +134,7 @@ def test_a_trial_says_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(target, "_QUEUE", 1)
     # A batch of four takes as long as 50 requests take to come, and one may wait.
     with served(made_up(7), call_s=0.02) as tagger, open_meter("off", powercap=tmp_path) as meter:
-        slo: Any = look_for_rate(tagger, 1e4, [1e-7], options(slo_ms=60_000.0), meter)
+        slo: Any = look_for_rate(tagger, 1e4, [1e-7], options(slo_ms=60_000.0), meter, say=print)
 
     assert slo["best"] is None
     assert slo["trials"][0]["failures"]["http-503"] > 4
@@ -147,7 +149,7 @@ def test_a_rate_is_found_where_a_recording_has_no_such_window() -> None:
             raise MeterError("the recording has no window of this kind")
 
     with served(made_up(7)) as tagger:
-        slo: Any = look_for_rate(tagger, 1600.0, [1e-7], options(slo_ms=60_000.0), Recorded())
+        slo: Any = look_for_rate(tagger, 1600.0, [1e-7], options(slo_ms=60_000.0), Recorded(), say=print)
 
     assert slo["best"] is not None
     for trial in slo["trials"]:

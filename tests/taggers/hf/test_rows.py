@@ -44,7 +44,7 @@ def words_of(chunk: DocumentChunk, text: str) -> list[str]:
 
 
 def read(tokenizer: Any, text: str, longest: int = 512) -> list[str]:  # noqa: ANN401 - transformers'
-    return words_of(TextEncoder(tokenizer, longest)([document(text)]), text)
+    return words_of(TextEncoder(tokenizer.backend_tokenizer, longest)([document(text)]), text)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -73,7 +73,7 @@ def test_what_a_tokenizer_joins_is_one_word(tokenizers: dict[str, Any]) -> None:
 def test_blanks_are_the_begin_of_what_follows_at_once(tokenizers: dict[str, Any]) -> None:
     tokenizer = tokenizers["sentencepiece"]
     text = "of  (p53)"
-    encoder = TextEncoder(tokenizer, 512)
+    encoder = TextEncoder(tokenizer.backend_tokenizer, 512)
     (row,) = encoder([document(text)]).rows
     firsts = tokenizer.convert_ids_to_tokens(row.ids[row.positions])
     # "of" begins with the blank that SentencePiece puts before a text, "(" with the second of two.
@@ -87,8 +87,8 @@ def test_blanks_are_the_begin_of_what_follows_at_once(tokenizers: dict[str, Any]
 def test_windows_lose_no_word_and_read_none_twice(
     tokenizers: dict[str, Any], kind: str, text: str, longest: int
 ) -> None:
-    whole = TextEncoder(tokenizers[kind], 10_000)([document(text)])
-    parts = TextEncoder(tokenizers[kind], longest)([document(text)])
+    whole = TextEncoder(tokenizers[kind].backend_tokenizer, 10_000)([document(text)])
+    parts = TextEncoder(tokenizers[kind].backend_tokenizer, longest)([document(text)])
     assert words_of(parts, text) == words_of(whole, text)
     assert parts.ends.tolist() == whole.ends.tolist()
     assert all(len(row.ids) <= longest for row in parts.rows)
@@ -106,7 +106,7 @@ def test_windows_lose_no_word_and_read_none_twice(
 @given(text=TEXT)
 @settings(max_examples=60, deadline=None)
 def test_every_piece_of_text_begins_a_word_or_lies_in_one(tokenizers: dict[str, Any], kind: str, text: str) -> None:
-    encoder = TextEncoder(tokenizers[kind], 10_000)
+    encoder = TextEncoder(tokenizers[kind].backend_tokenizer, 10_000)
     (((offsets,),),) = (encoder([document(text)]).offsets,)
     words = offsets or []
     assert all(before[1] <= after[0] for before, after in pairwise(words))
@@ -118,13 +118,13 @@ def test_every_piece_of_text_begins_a_word_or_lies_in_one(tokenizers: dict[str, 
 
 
 def test_a_window_in_which_no_word_begins_is_not_read(tokenizers: dict[str, Any]) -> None:
-    chunk = TextEncoder(tokenizers["roberta"], 20)([document("x" * 400)])
+    chunk = TextEncoder(tokenizers["roberta"].backend_tokenizer, 20)([document("x" * 400)])
     assert len(chunk.rows) == 1
     assert chunk.offsets == [[[(0, 400)]]]
 
 
 def test_numbers_run_over_all_sentences(tokenizers: dict[str, Any]) -> None:
-    encoder = TextEncoder(tokenizers["bert"], 48)
+    encoder = TextEncoder(tokenizers["bert"].backend_tokenizer, 48)
     chunk = encoder([document("Loss of", "", "PTEN"), document(), document("is")])
     assert chunk.ends.tolist() == [2, 3, 4]
     assert [row.words.tolist() for row in chunk.rows] == [[0, 1], [2], [3]]
@@ -135,7 +135,7 @@ def test_numbers_run_over_all_sentences(tokenizers: dict[str, Any]) -> None:
 
 
 def test_what_others_set_on_the_tokenizer_does_not_matter(tokenizers: dict[str, Any]) -> None:
-    encoder = TextEncoder(tokenizers["bert"], 48)
+    encoder = TextEncoder(tokenizers["bert"].backend_tokenizer, 48)
     tokenizers["bert"]("Loss of", padding="max_length", max_length=8, truncation=True)
     (row,) = encoder([document("Loss of PTEN")]).rows
     assert len(row.ids) == 5
@@ -143,10 +143,10 @@ def test_what_others_set_on_the_tokenizer_does_not_matter(tokenizers: dict[str, 
 
 def test_a_row_needs_room_for_a_word(tokenizers: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected room for a sub-token in a row, found rows of 2"):
-        TextEncoder(tokenizers["bert"], 2)
+        TextEncoder(tokenizers["bert"].backend_tokenizer, 2)
     assert read(tokenizers["bert"], "Loss of", 3) == ["Loss", "of"]
 
 
 def test_whose_words_they_are(tokenizers: dict[str, Any]) -> None:
-    words = {kind: TextEncoder(tokenizer, 48).words for kind, tokenizer in tokenizers.items()}
+    words = {kind: TextEncoder(tokenizer.backend_tokenizer, 48).words for kind, tokenizer in tokenizers.items()}
     assert words == {"bert": "WordPiece", "roberta": "BertPreTokenizer", "sentencepiece": "BertPreTokenizer"}

@@ -366,6 +366,13 @@ def test_importing_leanner_imports_no_torch() -> None:
         getattr(leanner, "leaner")  # noqa: B009 - mypy knows that there is none
 
 
-def test_a_crf_is_refused_for_its_scores(shaped_crf_file: Path) -> None:
-    with pytest.raises(TaggerError, match=r"a CRF: Flair's scores .* run this tagger by Flair"):
-        lean(load_model(str(shaped_crf_file)))
+@pytest.mark.parametrize("prompted", [True, False])
+def test_a_crf_leaves_flairs_labels_and_scores(shaped_crf_file: Path, prompted: bool) -> None:  # noqa: FBT001
+    state = torch.load(shaped_crf_file, weights_only=False)
+    if not prompted:
+        for key in ("__cls__", "augmentation_strategy"):
+            del state[key]
+    model = load_model(str(shaped_crf_file)) if prompted else SequenceTagger.load(state)
+    found = compare(model, made)
+    assert sum(len(labels(sentence)) for sentence in found) > 10
+    compare(model, made, limits={"batch_tokens": 97, "chunk_sentences": 2})

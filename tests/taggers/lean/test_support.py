@@ -25,7 +25,8 @@ class GPT2Model:
         ("embeddings.layer_indexes", [0, 2], support.LAYERS),
         ("augmentation_strategy", object(), support.PROMPT),
         ("embeddings.model.config.is_decoder", True, support.ENCODER),
-        ("embeddings.model.config.position_embedding_type", "relative_key", support.ENCODER),
+        ("embeddings.model.config.is_encoder_decoder", True, support.ENCODER),
+        ("embeddings.use_lang_emb", True, support.ENCODER),
     ],
 )
 def test_what_it_lacks_is_said(shaped_file: Path, change: str, value: object, reason: str) -> None:
@@ -64,5 +65,18 @@ def test_other_embeddings_and_tokenizers_are_refused(shaped_file: Path) -> None:
     assert support.reason_against(model) == support.NO_TRANSFORMER
 
 
+def test_layers_that_are_not_berts_are_not_worked_on(shaped_file: Path) -> None:
+    model: Any = load_tagger(str(shaped_file)).model
+    assert support.reason_against_blocks(model.embeddings.model) is None
+    model.embeddings.context_length = 0
+    assert support.reason_against_prefix(model) is None
+    model.embeddings.model.config.position_embedding_type = "relative_key"
+    assert support.reason_against_blocks(model.embeddings.model) == support.BLOCKS
+    assert support.reason_against_prefix(model) == support.BLOCKS
+    assert support.BLOCKS in support.PREFIX_REASONS
+    assert support.reason_against(model) is None
+
+
 def test_every_reason_is_one_of_its_own() -> None:
-    assert len(set(support.REASONS)) == len(support.REASONS)
+    every = (*support.REASONS, *support.PREFIX_REASONS)
+    assert len(set(every)) == len(every)

@@ -95,6 +95,15 @@ def test_and_on_real_text() -> None:
     assert list(LeanTagger(tagger).tag(corpus)) == list(tagger.tag(corpus))
 
 
+def test_a_word_of_100_kb_is_flairs_too_and_poisons_no_neighbour(shaped_file: Path) -> None:
+    tagger = shaped(shaped_file)
+    alone = [Document(str(n), "test", str(n), frozenset(Label), (Sentence(text),)) for n, text in enumerate(TEXTS[:2])]
+    bad = Document("bad", "test", "bad", frozenset(Label), tuple(Sentence(c * 100_000) for c in ("x", "😀")))
+    expected = [*tagger.tag([alone[0]]), *tagger.tag([bad]), *tagger.tag([alone[1]])]
+
+    assert list(LeanTagger(tagger).tag([alone[0], bad, alone[1]])) == expected
+
+
 def test_a_quantized_tagger_gives_nearly_what_it_gives_in_flair() -> None:
     # Not exactly: a sum that differs in its last bit can round to another of 255 steps.
     tagger = Int8Dynamic()(load_tagger("bundled"))

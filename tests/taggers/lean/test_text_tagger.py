@@ -178,9 +178,20 @@ def test_no_document_and_no_text_are_nothing(bert: Path) -> None:
 @pytest.mark.parametrize(
     "save", [save_roberta, save_distilbert, partial(save_bert, position_embedding_type="relative_key")]
 )
-def test_other_models_are_refused(tmp_path: Path, save: Callable[[Path], Path]) -> None:
+@pytest.mark.parametrize("batch_tokens", [1, 128, 2048])
+def test_other_encoders_are_run_with_padding(tmp_path: Path, save: Callable[[Path], Path], batch_tokens: int) -> None:
+    tagger = loaded(save(tmp_path / "other"))
+    expected = list(tagger.tag(documents()))
+    assert list(LeanTextTagger(tagger, batch_tokens=batch_tokens).tag(documents())) == expected
+    assert sum(len(spans) for prediction in expected for spans in prediction) > 20
+
+
+def test_another_head_is_refused(bert: Path) -> None:
+    tagger = loaded(bert)
+    model: Any = tagger.model
+    model.classifier = torch.nn.Sequential(torch.nn.Tanh(), model.classifier)
     with pytest.raises(TaggerError) as caught:
-        LeanTextTagger(loaded(save(tmp_path / "other")))
+        LeanTextTagger(tagger)
     assert str(caught.value) == support.CLASSIFIER
     assert support.CLASSIFIER in support.REASONS
 

@@ -61,7 +61,7 @@ def test_no_sequence_is_better_and_of_equal_ones_the_lowest_is_taken(
     expected = [
         tag for sentence in sentences if sentence for tag in best_by_trying_all(sentence, transitions, start, stop)
     ]
-    assert found.tolist() == expected
+    assert found.tags.tolist() == expected
 
 
 def crf_of(tags: int, scale: float, *, forbidden: bool, seed: int) -> tuple[CRF, ViterbiDecoder]:
@@ -77,14 +77,14 @@ def crf_of(tags: int, scale: float, *, forbidden: bool, seed: int) -> tuple[CRF,
     return crf, ViterbiDecoder(dictionary)
 
 
-def flair_tags(crf: CRF, decoder: ViterbiDecoder, sentences: Sequence[Tensor]) -> list[list[int]]:
+def flair_tags(crf: CRF, decoder: ViterbiDecoder, sentences: Sequence[Tensor]) -> list[list[tuple[int, float]]]:
     order = sorted(range(len(sentences)), key=lambda number: -len(sentences[number]))
     lengths = torch.tensor([len(sentences[number]) for number in order])
     padded = torch.nn.utils.rnn.pad_sequence([sentences[number] for number in order], batch_first=True)
     decoded, _ = decoder.decode((crf(padded), lengths, crf.transitions), False, [])
-    result: list[list[int]] = [[] for _ in sentences]
+    result: list[list[tuple[int, float]]] = [[] for _ in sentences]
     for number, tags in zip(order, decoded, strict=True):
-        result[number] = [decoder.tag_dictionary.get_idx_for_item(name) for name, _ in tags]
+        result[number] = [(decoder.tag_dictionary.get_idx_for_item(name), score) for name, score in tags]
     return result
 
 
@@ -98,7 +98,7 @@ def flair_tags(crf: CRF, decoder: ViterbiDecoder, sentences: Sequence[Tensor]) -
     cells=st.sampled_from([1, 5000, 1 << 20]),
     seed=st.integers(0, 10_000),
 )
-def test_flairs_decoder_gives_the_same_tags(
+def test_flairs_decoder_gives_the_same_tags_and_scores(
     *,
     lengths: list[int],
     tags: int,
@@ -125,7 +125,9 @@ def test_flairs_decoder_gives_the_same_tags(
             cells=cells,
         )
         expected = flair_tags(crf, decoder, sentences)
-    assert found.tolist() == [tag for sentence in expected for tag in sentence]
+    assert found.tags.tolist() == [tag for sentence in expected for tag, _ in sentence]
+    scores = [score for sentence in expected for _, score in sentence]
+    assert found.confidences.tolist() == pytest.approx(scores, abs=1e-6)
 
 
 def test_borders_are_tags_where_their_scores_say_so() -> None:
@@ -134,8 +136,8 @@ def test_borders_are_tags_where_their_scores_say_so() -> None:
     with torch.inference_mode():
         (tags,) = flair_tags(crf, decoder, sentences)
         found = best_tags(sentences[0], ends_of([20]), crf.transitions, start=3, stop=4)
-    assert {3, 4} & set(tags)
-    assert found.tolist() == tags
+    assert {3, 4} & {tag for tag, _ in tags}
+    assert found.tags.tolist() == [tag for tag, _ in tags]
 
 
 def test_transitions_overrule_words() -> None:
@@ -144,14 +146,14 @@ def test_transitions_overrule_words() -> None:
     transitions = torch.zeros(4, 4)
     transitions[0, 0] = -5
     arguments = (emissions, ends_of([3, 1]), transitions)
-    assert best_tags(*arguments, start=2, stop=3).tolist() == [0, 1, 0, 0]
+    assert best_tags(*arguments, start=2, stop=3).tags.tolist() == [0, 1, 0, 0]
     transitions[3, 0] = -9
-    assert best_tags(*arguments, start=2, stop=3).tolist() == [0, 1, 1, 1]
+    assert best_tags(*arguments, start=2, stop=3).tags.tolist() == [0, 1, 1, 1]
 
 
 def test_no_sentence_has_no_tag() -> None:
-    assert best_tags(torch.zeros(0, 4), ends_of([]), torch.zeros(4, 4), start=2, stop=3).tolist() == []
-    assert best_tags(torch.zeros(0, 4), ends_of([0, 0]), torch.zeros(4, 4), start=2, stop=3).tolist() == []
+    assert best_tags(torch.zeros(0, 4), ends_of([]), torch.zeros(4, 4), start=2, stop=3).tags.tolist() == []
+    assert best_tags(torch.zeros(0, 4), ends_of([0, 0]), torch.zeros(4, 4), start=2, stop=3).tags.tolist() == []
 
 
 def test_other_tags_and_other_words_are_refused() -> None:

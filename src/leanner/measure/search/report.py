@@ -73,11 +73,18 @@ def answer(outcome: Outcome, asked: Asked) -> str:
     )
 
 
-def export_command(winner: str, tagger: str) -> str | None:
-    """Return the command that writes the winner as files; ``None`` if another engine runs it."""
+def export_command(winner: str, tagger: str, labels: str | None = None) -> str | None:
+    """Return the command that writes the winner as files; ``None`` if another engine runs it.
+
+    Args:
+        winner: Name of the combination.
+        tagger: As the user named it.
+        labels: Its label map, as the user named it.
+    """
     if any(getattr(step, "runtime", "lean") != "lean" for step in combined(winner).passes):
         return None
-    return f"leanner export --tagger {shlex.quote(tagger)} --configuration {shlex.quote(winner)} tagger/"
+    given = shlex.quote(tagger) if labels is None else f"{shlex.quote(tagger)} --tagger-labels {shlex.quote(labels)}"
+    return f"leanner export --tagger {given} --configuration {shlex.quote(winner)} tagger/"
 
 
 def to_json(outcome: Outcome, asked: Asked, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import random
 import statistics
 
 from collections import defaultdict
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -78,13 +79,16 @@ class Service:
         pids = self.tagger.target.pids()
         self.tree_mb = tree_mb(pids) if pids else None
 
-    def describe(self, single_ms: Sequence[float], options: Options, meter: Meter) -> Mapping[str, Any]:
+    def describe(
+        self, single_ms: Sequence[float], options: Options, meter: Meter, *, say: Callable[[str], None]
+    ) -> Mapping[str, Any]:
         """Return the record's ``served``.
 
         Args:
             single_ms: Of sentences with no other request in flight.
             options: With the bound of the p99, if a rate is to be looked for.
             meter: Of the power at the rates that are tried.
+            say: Tells who waits which these are.
         """
         serving = self.configuration.served
         assert serving is not None
@@ -109,7 +113,7 @@ class Service:
             "slo": (
                 None
                 if options.slo_ms is None
-                else look_for_rate(tagger, statistics.median(self._rates_per_s()), single_ms, options, meter)
+                else look_for_rate(tagger, statistics.median(self._rates_per_s()), single_ms, options, meter, say=say)
             ),
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 
 
 def look_for_rate(
-    tagger: ServedTagger, throughput_per_s: float, single_ms: Sequence[float], options: Options, meter: Meter
+    tagger: ServedTagger,
+    throughput_per_s: float,
+    single_ms: Sequence[float],
+    options: Options,
+    meter: Meter,
+    *,
+    say: Callable[[str], None],
 ) -> Mapping[str, Any]:
     """Return the record's ``served.slo``.
 
@@ -38,6 +45,7 @@ def look_for_rate(
         single_ms: What requests took with no other in flight.
         options: With the bound of the p99 in milliseconds, and the seed of the arrivals.
         meter: Of the power at each rate.
+        say: Tells who waits what is tried: it takes minutes.
     """
     assert options.slo_ms is not None
     alone_ms = quantile(single_ms, SHARE).value
@@ -51,6 +59,7 @@ def look_for_rate(
     failures: list[Mapping[str, int]] = []
 
     def load(rate_per_s: float, seed: int) -> Sequence[float]:
+        say(f"{len(indices)} requests at {rate_per_s:.1f} a second")
         limit_s = 4.0 * len(indices) / rate_per_s
         scenario = OpenLoop(rate_per_s, seed)
         try:

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 from leanner.configurations import named
 from leanner.serving.source import Source
-from leanner.taggers.hf.load import load_hf
-from leanner.taggers.libraries import HF
-from leanner.taggers.load import load_tagger
+from leanner.taggers.by_name import load_by_name
 
 
 if TYPE_CHECKING:
@@ -41,11 +39,7 @@ def make(configuration: str, tagger: str, labels: str | None, device: str, batch
         device: Torch device.
         batch_size: As ``--leanner-batch-size``.
     """
-    made: Tagger
-    if tagger.startswith(HF):
-        made = load_hf(tagger, device, label_map=labels, mini_batch_size=batch_size)
-    else:
-        made = load_tagger(tagger, device, mini_batch_size=batch_size)
+    made = load_by_name(tagger, device, labels=labels, mini_batch_size=batch_size)
     for step in named(configuration).passes:
         made = step(made)
     return made

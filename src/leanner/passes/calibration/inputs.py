@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+from typing import Final
 
 import torch
 
@@ -17,11 +18,16 @@ from torch import nn
 from leanner.passes.protocol import NotRunnable
 from leanner.taggers.errors import TaggerError
 from leanner.taggers.lean.make import make_lean
+from leanner.taggers.lean.padded import PaddedEncoder
 
 
 if TYPE_CHECKING:
     from leanner.taggers.protocol import Tagger
     from leanner.types import Document
+
+
+# A row that is longer than a batch may be is a batch of its own.
+_ALONE: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +140,10 @@ def _show(
         see(name, given[0].detach().reshape(-1, given[0].shape[-1]))
 
     try:
-        # It reads text without padding, which would count as input.
+        # Padding would count as input.
         lean = make_lean(tagger)
+        if isinstance(lean.encoder, PaddedEncoder):
+            lean = make_lean(tagger, batch_tokens=_ALONE)
     except TaggerError as error:
         raise NotRunnable(str(error)) from error
     handles = [layer.register_forward_pre_hook(partial(hook, name)) for name, layer in layers.items()]

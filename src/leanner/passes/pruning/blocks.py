@@ -13,6 +13,7 @@ from leanner.passes.protocol import WrongOrder
 from leanner.passes.protocol import run_by_its_library
 from leanner.taggers.hf.tagger import HfTagger
 from leanner.taggers.lean.support import reason_against
+from leanner.taggers.lean.support import reason_against_blocks
 from leanner.taggers.lean.support import reason_against_classifier
 from leanner.taggers.weights import encoder_linears
 
@@ -40,11 +41,13 @@ def blocks_of(tagger: Tagger, name: str) -> list[Any]:
         reason = reason_against(model)
     if reason is not None:
         raise NotRunnable(reason)
+    encoder = model.base_model if isinstance(tagger, HfTagger) else model.embeddings.model
+    if (reason := reason_against_blocks(encoder)) is not None:
+        raise NotRunnable(reason)
     for _, layer in encoder_linears(tagger.model):
         if type(layer) is not nn.Linear:
             raise WrongOrder(f"{name} after {type(layer).__name__}: prune first")
-    bert = model.bert if isinstance(tagger, HfTagger) else model.embeddings.model
-    return list(bert.encoder.layer)
+    return list(encoder.encoder.layer)
 
 
 def keep_blocks(tagger: Tagger, kept: Sequence[int]) -> None:

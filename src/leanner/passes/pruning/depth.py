@@ -8,6 +8,7 @@ from typing import Any
 from typing import Final
 
 from leanner.passes.protocol import NotRunnable
+from leanner.taggers.lean.support import BLOCKS
 from leanner.taggers.lean.support import REASONS
 
 
@@ -54,7 +55,7 @@ class LayerPruning:
             device: Torch device.
             gpu: Name of the GPU, if the device is one.
         """
-        return (*REASONS, NOT_FLAIR, self._too_few)
+        return (*REASONS, BLOCKS, NOT_FLAIR, self._too_few)
 
     @property
     def _too_few(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from typing import Literal
 
 from leanner.passes.pruning.sparsity import checked_sparsity
+from leanner.taggers.lean.support import BLOCKS
 from leanner.taggers.lean.support import REASONS
 
 
@@ -66,7 +67,7 @@ class StructuredPruning(ABC):
             device: Torch device.
             gpu: Name of the GPU, if the device is one.
         """
-        return REASONS
+        return (*REASONS, BLOCKS)
 
     def __call__(self, tagger: Tagger) -> Tagger:
         """Make the layers of ``tagger.model`` smaller.

@@ -62,6 +62,7 @@ def _row(record: CaseRecord, standing: Standing | None) -> dict[str, Any]:
         "peak_host_mb": memory and memory.peak_host_mb,
         "peak_vram_mb": memory and memory.peak_vram_mb,
         "weights_mb": memory and memory.weights_mb,
+        "weights_parameters": memory and memory.weights_parameters,
         "sparsity_asked": record.sparsity and record.sparsity.asked,
         "sparsity_found": record.sparsity and record.sparsity.weights,
         "on_pareto_front": standing and standing.on_front,

@@ -72,7 +72,7 @@ class EngineDecider:
         """Return the tags of the chunk's words."""
         words = int(chunk.ends[-1]) if len(chunk.ends) else 0
         if not words:
-            return Decisions(np.zeros(0, dtype=np.int64), np.zeros(0) if self.crf is None else None)
+            return Decisions(np.zeros(0, dtype=np.int64), np.zeros(0))
         counts = np.bincount(np.concatenate([row.words for row in chunk.rows]), minlength=words)
         with torch.inference_mode():
             scores = torch.zeros(words, len(self.missing))

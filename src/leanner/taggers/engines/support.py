@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Final
 
+from leanner.taggers.lean.support import BLOCKS
 from leanner.taggers.lean.support import REASONS as LEAN_REASONS
 
 
@@ -49,7 +50,7 @@ def version_of(engine: str) -> str:
 
 def reasons_against(engine: str) -> tuple[str, ...]:
     """Return every reason for which an engine may not run a tagger."""
-    return (NOT_A_CPU, OTHER_LIBRARY, *LEAN_REASONS, *_every_lack(engine))
+    return (NOT_A_CPU, OTHER_LIBRARY, *LEAN_REASONS, BLOCKS, *_every_lack(engine))
 
 
 def _every_lack(engine: str) -> Iterator[str]:

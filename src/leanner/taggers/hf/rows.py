@@ -29,7 +29,6 @@ from leanner.taggers.subtokens import read_in_windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from transformers import PreTrainedTokenizerFast
 
     from leanner.types import Document
 
@@ -49,15 +48,15 @@ class TextEncoder:
     """Tokenizes documents for one model.
 
     Args:
-        tokenizer: A fast one.
+        subtokens: A ``tokenizers.Tokenizer``.
         longest: Sub-tokens of a row at most, special ones included.
 
     Raises:
         ValueError: A row has no room for a word.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, longest: int) -> None:
-        self.subtokens: Final[Any] = tokenizer.backend_tokenizer
+    def __init__(self, subtokens: Any, longest: int) -> None:  # noqa: ANN401 - see above
+        self.subtokens: Final = subtokens
         self.longest: Final = longest
         room = longest - self.subtokens.num_special_tokens_to_add(is_pair=False)
         if room < 1:

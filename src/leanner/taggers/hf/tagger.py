@@ -60,6 +60,7 @@ class HfTagger:
         chunk_sentences: Sentences that are sorted by length together.
 
     Attributes:
+        tags: What its labels mean, in the order of its scores.
         label_of: The label of ours of each of its entity types, ``None`` if it has none.
     """
 
@@ -85,11 +86,11 @@ class HfTagger:
         self.mini_batch_size = mini_batch_size
         self.chunk_sentences = chunk_sentences
         self.weights_sha256 = weights_sha256(model)
-        self.encode: Final = TextEncoder(tokenizer, longest_row(model, tokenizer))
+        self.encode: Final = TextEncoder(tokenizer.backend_tokenizer, longest_row(model, tokenizer))
         names = label_names(model)
-        tags = read_tags(names, label_map)
-        self.table: Final = TagTable.of(tags)
-        self.label_of: Final = entity_types(names, tags)
+        self.tags: Final = read_tags(names, label_map)
+        self.table: Final = TagTable.of(self.tags)
+        self.label_of: Final = entity_types(names, self.tags)
         self.labels = frozenset(label for label in self.label_of.values() if label is not None)
         self.quality: list[str] = []
         if self.missing_labels:

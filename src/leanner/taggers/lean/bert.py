@@ -26,8 +26,14 @@ from torch import Tensor
 from leanner.taggers.lean.batches import equal_runs
 from leanner.taggers.lean.int8_encoder import Int8Encoder
 from leanner.taggers.lean.int8_encoder import fits
+from leanner.taggers.lean.kernels import HEAD_STEP
+from leanner.taggers.lean.kernels import WIDTH_STEP
+from leanner.taggers.lean.steps import CompiledSteps
 from leanner.taggers.lean.steps import Rows
-from leanner.taggers.lean.steps import steps_for
+from leanner.taggers.lean.steps import Steps
+from leanner.taggers.lean.steps import TorchSteps
+from leanner.taggers.lean.varlen import VarlenSteps
+from leanner.taggers.lean.varlen import attention_for
 
 
 if TYPE_CHECKING:
@@ -74,7 +80,7 @@ class PackedBert:
         self, model: BertModel, kernels: Kernels | None = None, layer_kernels: LayerKernels | None = None
     ) -> None:
         self.model: Final = model
-        self.steps: Final = steps_for(model, kernels)
+        self.steps: Steps = _steps_for(model, kernels)
         fused = None if layer_kernels is None or not fits(model) else Int8Encoder(model, layer_kernels)
         self.whole: Final = fused
         # What mypy knows of a module's children is Tensor or Module.
@@ -152,3 +158,19 @@ class PackedBert:
         )
         made = layer.output.dense(inner.intermediate_act_fn(inner.dense(given)))
         return steps.add_norm(made, hidden, layer.output.LayerNorm, following)
+
+
+def _steps_for(encoder: Any, kernels: Kernels | None) -> Steps:  # noqa: ANN401 - transformers'
+    """Return the steps of an encoder: by kernels where there are some and they have its sizes; in one call on a GPU."""
+    norm = encoder.embeddings.LayerNorm.weight
+    attentions = [layer.attention.self for layer in encoder.encoder.layer]
+    head_sizes = {one.query.out_features // one.num_attention_heads for one in attentions}
+    if norm.device.type == "cuda":
+        return VarlenSteps(attention_for(norm.dtype, head_sizes, torch.cuda.get_device_capability(norm.device)))
+    fits = (
+        norm.device.type == "cpu"
+        and norm.dtype == torch.float32
+        and len(norm) % WIDTH_STEP == 0
+        and all(size % HEAD_STEP == 0 for size in head_sizes)
+    )
+    return CompiledSteps(kernels) if kernels is not None and fits else TorchSteps()

@@ -20,6 +20,7 @@ from leanner.taggers.lean.encoding import WordEncoder
 from leanner.taggers.lean.int8_encoder import fits
 from leanner.taggers.lean.kernels import find_kernels
 from leanner.taggers.lean.kernels.layers import find_layer_kernels
+from leanner.taggers.lean.padded import PaddedEncoder
 from leanner.taggers.lean.viterbi import best_tags
 
 
@@ -38,11 +39,11 @@ class Decisions(NamedTuple):
 
     Attributes:
         tags: The number of each word's tag, ``(words,)``.
-        scores: The probability of each of them, ``(words,)``; ``None`` with a CRF, which gives none.
+        scores: How sure the head is of each of them, ``(words,)``: its probability; with a CRF what Flair says.
     """
 
     tags: NDArray[np.int64]
-    scores: NDArray[np.float64] | None
+    scores: NDArray[np.float64]
 
 
 class Deciding(Protocol):
@@ -72,9 +73,13 @@ class Decider:
         prefix_ids: Sub-tokens that rows begin with and that are computed once.
 
     Attributes:
+        encoder: What computes hidden states.
         prefix: What was computed of them.
         notes: What a reader of its results must know.
     """
+
+    encoder: PackedBert | PaddedEncoder
+    notes: tuple[str, ...]
 
     def __init__(
         self,
@@ -84,11 +89,7 @@ class Decider:
     ) -> None:
         self.batch_tokens: Final = batch_tokens
         self._parts: Final = parts
-        kernels, notes = find_kernels(self._weight.device)
-        # Seconds of compilation that no other encoder needs.
-        layer_kernels, more = find_layer_kernels() if fits(parts.encoder) else (None, ())
-        self.notes: Final = (*notes, *more)
-        self.encoder: Final = PackedBert(parts.encoder, kernels, layer_kernels)
+        self.encoder, self.notes = _encoder_of(parts)
         self.prefix_ids: Final = prefix_ids
         self.prefix: Final = None if prefix_ids is None else self._cached(prefix_ids)
 
@@ -96,7 +97,7 @@ class Decider:
         """Return the tags of the chunk's words."""
         words = int(chunk.ends[-1]) if len(chunk.ends) else 0
         if not words:
-            return Decisions(np.zeros(0, dtype=np.int64), np.zeros(0) if self._parts.crf is None else None)
+            return Decisions(np.zeros(0, dtype=np.int64), np.zeros(0))
         with torch.inference_mode():
             # A word of which the tokenizer leaves nothing has a hidden state of zeros, as Flair has it.
             states = self._weight.new_zeros(words, self.encoder.model.config.hidden_size)
@@ -129,6 +130,7 @@ class Decider:
             states.index_add_(0, _on(states, words), prefix.hidden[_on(states, positions)])
 
     def _cached(self, ids: NDArray[np.int64]) -> CachedPrefix:
+        assert isinstance(self.encoder, PackedBert), "who asks for a prefix has asked reason_against_prefix before"
         with torch.inference_mode():
             return self.encoder.prefix(torch.from_numpy(ids).to(self._weight.device))
 
@@ -145,8 +147,17 @@ class Decider:
     @property
     def _weight(self) -> torch.Tensor:
         """A weight that no pass quantizes: states have its type, and lie where it lies."""
-        weight: torch.Tensor = self._parts.encoder.embeddings.LayerNorm.weight
-        return weight
+        return next(m.weight for m in self._parts.encoder.modules() if isinstance(m, torch.nn.LayerNorm))
+
+
+def _encoder_of(parts: Parts) -> tuple[PackedBert | PaddedEncoder, tuple[str, ...]]:
+    """Return what computes hidden states, and what a reader of them must know."""
+    if not parts.packs:
+        return PaddedEncoder(parts.encoder), ()
+    kernels, notes = find_kernels(parts.encoder.embeddings.LayerNorm.weight.device)
+    # Seconds of compilation that no other encoder needs.
+    layer_kernels, more = find_layer_kernels() if fits(parts.encoder) else (None, ())
+    return PackedBert(parts.encoder, kernels, layer_kernels), (*notes, *more)
 
 
 def decider_of(parts: Parts, reading: Reading, batch_tokens: int, *, prefix_caching: bool) -> Decider:
@@ -172,8 +183,8 @@ def choose(scores: torch.Tensor, ends: NDArray[np.int64], crf: Transitions | Non
         chosen: Any = scores.softmax(-1).max(-1)
         return Decisions(chosen.indices.cpu().numpy(), chosen.values.cpu().double().numpy())
     # Prompt words are words of the sentence to Flair's CRF, too.
-    tags = best_tags(scores, ends, crf.scores, start=crf.start, stop=crf.stop)
-    return Decisions(tags.cpu().numpy(), None)
+    best = best_tags(scores, ends, crf.scores, start=crf.start, stop=crf.stop)
+    return Decisions(best.tags.cpu().numpy(), best.confidences.cpu().double().numpy())
 
 
 def _on(states: torch.Tensor, values: NDArray[np.int64]) -> torch.Tensor:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Self
 
+from leanner.taggers.lean.support import reason_against_blocks
+
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,11 +35,12 @@ class Parts:
     """Encoder and head of a tagger; they are shared, not copied.
 
     Attributes:
-        encoder: A ``BertModel``, or what has its layers under its names.
+        encoder: A ``BertModel``, or what has its layers under its names; any other one if ``packs`` is false.
         head: From the hidden states of words to the scores of tags.
         mean: Whether a word's state is the mean of those of its sub-tokens, else that of the first.
         in_float32: Whether probabilities are float32, whatever the scores are.
         crf: What decides together with the scores, if anything.
+        packs: Whether the encoder's layers can be called without padding.
     """
 
     encoder: Any
@@ -45,6 +48,7 @@ class Parts:
     mean: bool = False
     in_float32: bool = False
     crf: Transitions | None = None
+    packs: bool = True
 
     @classmethod
     def of_flair(cls, model: Any) -> Self:  # noqa: ANN401 - Flair's
@@ -54,9 +58,12 @@ class Parts:
         if model.use_crf:
             borders = model.viterbi_decoder
             crf = Transitions(model.crf.transitions, int(borders.start_tag), int(borders.stop_tag))
-        return cls(embeddings.model, model.linear, mean=embeddings.subtoken_pooling == "mean", crf=crf)
+        encoder = embeddings.model
+        packs = reason_against_blocks(encoder) is None
+        return cls(encoder, model.linear, mean=embeddings.subtoken_pooling == "mean", crf=crf, packs=packs)
 
     @classmethod
     def of_transformers(cls, model: Any) -> Self:  # noqa: ANN401 - transformers'
-        """Return those of a ``BertForTokenClassification``."""
-        return cls(model.bert, model.classifier, in_float32=True)
+        """Return those of a ``…ForTokenClassification`` with a linear head."""
+        packs = reason_against_blocks(model.base_model) is None
+        return cls(model.base_model, model.classifier, in_float32=True, packs=packs)

@@ -102,11 +102,6 @@ class LeanPredictor:
         check_limits(batch_tokens, chunk_sentences)
         if (reason := reason_against(model)) is not None:
             raise TaggerError(reason)
-        if model.use_crf:
-            raise TaggerError(
-                "a CRF: Flair's scores of its spans come from its own Viterbi, the lean runtime gives spans alone: "
-                "run this tagger by Flair, or by leanner's LeanTagger"
-            )
         self.model: Final = model
         self.label_type: Final = str(model.label_type)
         self.chunk_sentences: Final = chunk_sentences
@@ -185,7 +180,6 @@ class LeanPredictor:
 
     def _label(self, sentences: Sequence[Sentence], chunk: Chunk, name: str, skipped: int) -> None:
         decided = self._decide(chunk)
-        assert decided.scores is not None
         first, last, kinds = spans_of(decided.tags, chunk.ends, self._tags)
         holders = np.searchsorted(chunk.ends, first, side="right")
         begins = np.concatenate(([0], chunk.ends[:-1])) + skipped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 from typing import Protocol
@@ -15,9 +16,10 @@ from torch import Tensor
 from torch import nn
 
 from leanner.taggers.lean.batches import equal_runs
-from leanner.taggers.lean.kernels import HEAD_STEP
-from leanner.taggers.lean.kernels import WIDTH_STEP
-from leanner.taggers.lean.kernels import Kernels
+
+
+if TYPE_CHECKING:
+    from leanner.taggers.lean.kernels import Kernels
 
 
 #: Keys and values that all rows see besides their own, ``(length, width)`` each.
@@ -126,16 +128,3 @@ class CompiledSteps(TorchSteps):
     def given(self, x: Tensor, following: object) -> Tensor:
         """Return what a layer takes of ``x``."""
         return self._kernels.quantize(x, following.grid) if isinstance(following, Quantizing) else x
-
-
-def steps_for(encoder: Any, kernels: Kernels | None) -> Steps:  # noqa: ANN401 - transformers'
-    """Return the steps of an encoder: by kernels where there are some and they have its sizes."""
-    norm = encoder.embeddings.LayerNorm
-    attentions = [layer.attention.self for layer in encoder.encoder.layer]
-    fits = (
-        norm.weight.device.type == "cpu"
-        and norm.weight.dtype == torch.float32
-        and len(norm.weight) % WIDTH_STEP == 0
-        and all(one.query.out_features % (HEAD_STEP * one.num_attention_heads) == 0 for one in attentions)
-    )
-    return CompiledSteps(kernels) if kernels is not None and fits else TorchSteps()

@@ -16,10 +16,15 @@ NO_TRANSFORMER: Final = f"embeddings that are no TransformerWordEmbeddings: {_AD
 POOLING: Final = f"sub-token pooling other than first and mean: {_ADVICE}"
 LAYERS: Final = f"embeddings of other layers than the last: {_ADVICE}"
 PROMPT: Final = f"a prompt other than Flair's task prompt: {_ADVICE}"
-ENCODER: Final = f"an encoder other than BERT with absolute positions: {_ADVICE}"
+ENCODER: Final = f"an encoder that is a decoder, or has one, or wants languages: {_ADVICE}"
 TOKENIZER: Final = f"a tokenizer that is not fast, or adds other than one special token at either end: {_ADVICE}"
-CLASSIFIER: Final = f"a token classifier other than BERT with absolute positions: {_OTHER_ADVICE}"
+CLASSIFIER: Final = f"a token classifier other than an encoder with a linear layer: {_OTHER_ADVICE}"
 SEGMENTS: Final = f"a tokenizer that gives another segment than the first: {_OTHER_ADVICE}"
+
+#: Of what works on the layers themselves.
+BLOCKS: Final = (
+    "an encoder other than BERT with absolute positions: its layers are not known, run it in the lean runtime"
+)
 
 NO_PREFIX: Final = "a tagger without a prompt: no prefix to cache"
 CONTEXT: Final = "context before the prompt, another for each sentence: no prefix to cache"
@@ -27,7 +32,7 @@ CONTEXT: Final = "context before the prompt, another for each sentence: no prefi
 NO_REGROUPING: Final = "a tagger of transformers: sentences are tagged once, or together, for taggers of Flair only"
 
 #: Every answer of :func:`reason_against_prefix`.
-PREFIX_REASONS: Final = (NO_PREFIX, CONTEXT)
+PREFIX_REASONS: Final = (NO_PREFIX, CONTEXT, BLOCKS)
 
 #: Every reason for which a tagger is not run.
 REASONS: Final = (
@@ -64,7 +69,7 @@ def reason_against(model: Any) -> str | None:  # noqa: ANN401 - Flair's Sequence
         POOLING: embeddings.subtoken_pooling not in ("first", "mean"),
         LAYERS: layers != {config.num_hidden_layers},
         PROMPT: strategy is not None and type(strategy).__name__ != "EntityTypeTaskPromptAugmentationStrategy",
-        ENCODER: not _is_plain_bert(embeddings.model),
+        ENCODER: _decodes(config) or bool(getattr(embeddings, "use_lang_emb", False)),
         TOKENIZER: not _is_fast_and_bracketed(embeddings.tokenizer),
     }.items():
         if is_so:
@@ -74,7 +79,9 @@ def reason_against(model: Any) -> str | None:  # noqa: ANN401 - Flair's Sequence
 
 def reason_against_classifier(model: Any, tokenizer: Any) -> str | None:  # noqa: ANN401 - transformers'
     """Return why the lean runtime cannot run a model of transformers; ``None`` if it can."""
-    if type(model).__name__ != "BertForTokenClassification" or not _is_plain_bert(model.bert):
+    parts = {name for name, _ in model.named_children()} - {"dropout"}
+    plain = parts == {model.base_model_prefix, "classifier"} and hasattr(model.classifier, "out_features")
+    if _decodes(model.config) or not plain:
         return CLASSIFIER
     return SEGMENTS if any(tokenizer.backend_tokenizer.encode("A").type_ids) else None
 
@@ -83,7 +90,14 @@ def reason_against_prefix(model: Any) -> str | None:  # noqa: ANN401 - Flair's S
     """Return why the texts of ``model`` have no common prefix; ``None`` if they have one."""
     if getattr(model, "augmentation_strategy", None) is None:
         return NO_PREFIX
-    return CONTEXT if model.embeddings.context_length else None
+    return CONTEXT if model.embeddings.context_length else reason_against_blocks(model.embeddings.model)
+
+
+def reason_against_blocks(encoder: Any) -> str | None:  # noqa: ANN401 - transformers'
+    """Return why nothing can work on the layers of ``encoder`` themselves; ``None`` if they are BERT's."""
+    positions = getattr(encoder.config, "position_embedding_type", "absolute")
+    is_bert = type(encoder).__name__ == "BertModel" and positions == "absolute"
+    return None if is_bert else BLOCKS
 
 
 def task_prompt(model: Any) -> list[str]:  # noqa: ANN401 - Flair's SequenceTagger
@@ -92,9 +106,8 @@ def task_prompt(model: Any) -> list[str]:  # noqa: ANN401 - Flair's SequenceTagg
     return [] if strategy is None else list(strategy.task_prompt)
 
 
-def _is_plain_bert(encoder: Any) -> bool:  # noqa: ANN401 - transformers'
-    positions = getattr(encoder.config, "position_embedding_type", "absolute")
-    return type(encoder).__name__ == "BertModel" and positions == "absolute" and not encoder.config.is_decoder
+def _decodes(config: Any) -> bool:  # noqa: ANN401 - transformers'
+    return bool(getattr(config, "is_decoder", False) or getattr(config, "is_encoder_decoder", False))
 
 
 def _is_fast_and_bracketed(tokenizer: Any) -> bool:  # noqa: ANN401 - transformers'

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from leanner.taggers.flair import FlairTagger
     from leanner.taggers.lean.bert import PackedBert
     from leanner.taggers.lean.deciding import Decider
+    from leanner.taggers.lean.padded import PaddedEncoder
 
 
 class LeanTagger(Runner):
@@ -77,7 +78,7 @@ class LeanTagger(Runner):
         self.quality.extend(note for note in self._decide.notes if note not in self.quality)
 
     @property
-    def encoder(self) -> PackedBert:
+    def encoder(self) -> PackedBert | PaddedEncoder:
         """What computes its hidden states."""
         return self._decide.encoder
 

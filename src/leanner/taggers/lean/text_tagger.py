@@ -1,62 +1,65 @@
-"""A token classifier of transformers, run without its padding: the same texts, the same weights, the same spans."""
+"""A token classifier of transformers, run without its padding where it can be: the same texts, weights and spans."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
 
-from leanner.taggers.chunks import document_chunks
 from leanner.taggers.errors import TaggerError
-from leanner.taggers.hf.spans import predictions
 from leanner.taggers.lean.batches import check_limits
 from leanner.taggers.lean.deciding import Decider
 from leanner.taggers.lean.parts import Parts
-from leanner.taggers.lean.running import one_ahead
 from leanner.taggers.lean.support import reason_against_classifier
+from leanner.taggers.lean.text_running import TextRunner
 
 
 if TYPE_CHECKING:
     import torch
 
     from leanner.taggers.hf.tagger import HfTagger
-    from leanner.taggers.protocol import Prediction
-    from leanner.types import Document
+    from leanner.taggers.lean.bert import PackedBert
+    from leanner.taggers.lean.padded import PaddedEncoder
 
 
-class LeanTextTagger:
-    """The lean runtime over the modules of a BERT with a linear head.
+class LeanTextTagger(TextRunner):
+    """The lean runtime over the modules of an encoder with a linear head.
 
     Rows and spans are made as the tagger makes them; what is between them is :class:`Decider`'s.
 
     Args:
         tagger: Passes may have changed its modules.
         batch_tokens: Sub-tokens in one forward pass.
-        chunk_sentences: Sentences that are sorted by length together; no more than two chunks
-            of about so many are held in memory.
+        chunk_sentences: As of :class:`TextRunner`.
 
     Raises:
         TaggerError: The tagger has parts that this runtime does not have.
+        ValueError: A batch or a chunk of nothing.
     """
 
     runtime = "lean"
+    _decide: Decider
 
     def __init__(self, tagger: HfTagger, *, batch_tokens: int = 2048, chunk_sentences: int = 1024) -> None:
         check_limits(batch_tokens, chunk_sentences)
         if (reason := reason_against_classifier(tagger.model, tagger.tokenizer)) is not None:
             raise TaggerError(reason)
+        self.parts: Final = Parts.of_transformers(tagger.model)
+        decide = Decider(self.parts, batch_tokens)
+        super().__init__(tagger.encode, decide, tagger.table, chunk_sentences=chunk_sentences)
         self.model: torch.nn.Module = tagger.model
         self.name = tagger.name
         self.labels = tagger.labels
+        self.tags: Final = tagger.tags
         self.weights_sha256 = tagger.weights_sha256
         self.quality = tagger.quality
-        self.batch_tokens: Final = batch_tokens
-        self.chunk_sentences: Final = chunk_sentences
-        self._reference: Final = tagger
-        self._decide: Final = Decider(Parts.of_transformers(tagger.model), batch_tokens)
-        self.quality.extend(note for note in self._decide.notes if note not in self.quality)
+        self.quality.extend(note for note in decide.notes if note not in self.quality)
+        self._tokenizer: Final = type(tagger.tokenizer).__name__
+
+    @property
+    def encoder(self) -> PackedBert | PaddedEncoder:
+        """What computes its hidden states."""
+        return self._decide.encoder
 
     @property
     def device(self) -> torch.device:
@@ -65,12 +68,4 @@ class LeanTextTagger:
 
     def describe(self) -> dict[str, Any]:
         """Return how texts reach the model, ready for JSON."""
-        of_batches = {"batch_tokens": self.batch_tokens, "chunk_sentences": self.chunk_sentences}
-        same = {key: value for key, value in self._reference.describe().items() if key != "mini_batch_size"}
-        return {**same, **of_batches, "prefix_caching": False, "deduplicate": False, "window_words": 0}
-
-    def tag(self, documents: Iterable[Document]) -> Iterator[Prediction]:
-        """Yield the spans of each document, in order."""
-        chunks = document_chunks(documents, self.chunk_sentences)
-        for chunk in one_ahead(chunks, self._reference.encode):
-            yield from predictions(chunk, self._decide(chunk).tags, self._reference.table)
+        return {"tokenizer": self._tokenizer, **super().describe()}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from typing import Final
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,14 +30,27 @@ if TYPE_CHECKING:
 _CELLS: Final = 1 << 20
 
 
+class BestTags(NamedTuple):
+    """The best sequences.
+
+    Attributes:
+        tags: The number of each word's tag, ``(words,)``.
+        confidences: What Flair calls the score of a tag, ``(words,)``: the largest softmax of the scores of paths up
+            to the word, whichever tag is chosen in the end.
+    """
+
+    tags: Tensor
+    confidences: Tensor
+
+
 def best_tags(
     emissions: Tensor, ends: NDArray[np.int64], transitions: Tensor, *, start: int, stop: int, cells: int = _CELLS
-) -> Tensor:
-    """Return the number of each word's tag in its sentence's best sequence.
+) -> BestTags:
+    """Return each word's tag in its sentence's best sequence.
 
     *Shapes:* ``emissions`` ``(words, tags)``, the sentences behind each other; ``ends``
     ``(sentences,)``, the number of words up to the end of each; ``transitions`` ``(tags, tags)``,
-    ``[to, from]``; result ``(words,)``.
+    ``[to, from]``.
 
     Args:
         emissions: Scores of the tags, as a head gives them.
@@ -64,7 +78,7 @@ def best_tags(
     order = np.argsort(-lengths, kind="stable")
     order = order[lengths[order] > 0]
     together = max(1, cells // tags**2)
-    result = torch.empty(words, dtype=torch.long, device=emissions.device)
+    result = BestTags(torch.empty(words, dtype=torch.long, device=emissions.device), emissions.new_empty(words))
     for begin in range(0, len(order), together):
         chosen = order[begin : begin + together]
         firsts = (ends - lengths)[chosen]
@@ -80,26 +94,32 @@ def _decode(
     *,
     start: int,
     stop: int,
-    into: Tensor,
+    into: BestTags,
 ) -> None:
-    """Write the tags of some sentences, the longest first, to their words in ``into``."""
+    """Write what is found of some sentences, the longest first, to their words in ``into``."""
     longest = int(lengths[0])
     # How many sentences have a word at each position.
     reached = np.searchsorted(-lengths, -np.arange(longest)).tolist()
     first = torch.from_numpy(firsts).to(emissions.device)
     scores = emissions[first] + transitions[:, start]
+    into.confidences[first] = _largest_share(scores)
     origins: list[Tensor] = []
     for position in range(1, longest):
         count = reached[position]
         step = emissions[first[:count] + position].unsqueeze(-1) + transitions
         best = step.add_(scores[:count].unsqueeze(1)).max(-1)
         scores[:count] = best.values
+        into.confidences[first[:count] + position] = _largest_share(best.values)
         # Held for every word: half of what torch's indices take.
         origins.append(best.indices.to(torch.int32))
     # The scores of a sentence stay as they were at its own last word.
     tags = (scores + transitions[stop]).max(-1).indices
     for position in range(longest - 1, 0, -1):
         count = reached[position]
-        into[first[:count] + position] = tags[:count]
+        into.tags[first[:count] + position] = tags[:count]
         tags[:count] = origins[position - 1].gather(1, tags[:count].unsqueeze(1)).squeeze(1).long()
-    into[first] = tags
+    into.tags[first] = tags
+
+
+def _largest_share(scores: Tensor) -> Tensor:
+    return scores.softmax(-1).max(-1).values
