@@ -30,7 +30,9 @@ PRUNING = {"name": "magnitude-pruning", "scope": "global"}
 @pytest.mark.parametrize("by_dtype", [{"float32": 0.001}, {"float16": 0.001, "float32": 0.001}])
 def test_the_baseline_has_the_bytes_of_its_parameters(pair: Run, by_dtype: dict[str, float]) -> None:
     def change(report: dict[str, Any]) -> None:
-        case(report, "fp32")["memory"].update(weights_mb=sum(by_dtype.values()), weights_by_dtype_mb=by_dtype)
+        case(report, "fp32")["memory"].update(
+            weights_mb=sum(by_dtype.values()), weights_by_dtype_mb=by_dtype, weights_parameters=None
+        )
 
     (problem,) = found_after(pair, change)
 
@@ -49,7 +51,7 @@ def found(run: Run, tagger: str = "fake", **records: CaseRecord) -> list[str]:
 def test_a_pass_that_adds_no_numbers_leaves_those_of_the_tagger(pair: Run, name: str) -> None:
     record = pair.records[BF16]
     assert record.memory is not None
-    fewer = replace(record.memory, weights_mb=0.001, weights_by_dtype_mb={"float32": 0.001})
+    fewer = replace(record.memory, weights_mb=0.001, weights_by_dtype_mb={"float32": 0.001}, weights_parameters=None)
     (problem,) = found(pair, a=replace(record, passes=({"name": name},), memory=fewer, flops=None, sparsity=None))
 
     assert problem.startswith("a: memory.weights_by_dtype_mb: expected the bytes of ")
@@ -62,7 +64,9 @@ def test_a_pass_that_removes_numbers_leaves_fewer(pair: Run, name: str, less: in
     assert record.memory is not None
     assert record.tagger is not None
     size_mb = 4 * (record.tagger.parameters - less) / 1e6
-    memory = replace(record.memory, weights_mb=size_mb, weights_by_dtype_mb={"float32": size_mb})
+    memory = replace(
+        record.memory, weights_mb=size_mb, weights_by_dtype_mb={"float32": size_mb}, weights_parameters=None
+    )
     problems = found(pair, a=replace(record, passes=({"name": name},), memory=memory, flops=None, sparsity=None))
 
     assert len(problems) == number
@@ -117,7 +121,7 @@ def test_the_bundled_tagger_weighs_what_it_weighs(pair: Run, dtype: str) -> None
     record = pair.records[FP32]
     assert record.memory is not None
     size_mb = about["parameters"] * (4 if dtype == "float32" else 2) / 1e6
-    memory = replace(record.memory, weights_mb=size_mb, weights_by_dtype_mb={dtype: size_mb})
+    memory = replace(record.memory, weights_mb=size_mb, weights_by_dtype_mb={dtype: size_mb}, weights_parameters=None)
     bundled = TaggerInfo("bundled", about["weights_sha256"], about["parameters"])
     given = replace(record, tagger=bundled, memory=memory, flops=None)
 

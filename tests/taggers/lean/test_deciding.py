@@ -33,11 +33,9 @@ def test_tags_and_probabilities_are_those_of_flairs_head(model: Any) -> None:  #
         tensor, lengths = model._prepare_tensors(sorted(sentences, key=len))
         expected = model(tensor, lengths).softmax(-1).max(-1)
     assert decided.tags.tolist() == expected.indices.tolist()
-    assert decided.scores is not None
     np.testing.assert_allclose(decided.scores, expected.values.numpy(), atol=1e-5)
 
 
 def test_of_nothing_there_is_nothing_to_decide(model: Any) -> None:  # noqa: ANN401
     decided = Decider(Parts.of_flair(model), batch_tokens=40)(Chunk([], np.zeros(0, dtype=np.int64)))
-    assert decided.scores is not None
     assert decided.tags.tolist() == decided.scores.tolist() == []
