@@ -117,6 +117,7 @@ class Load:
             driven = thread.submit(self.target.drive, OpenLoop(rate_per_s, seed), indices, limit_s=limit_s)
             while not wait([driven], timeout=READ_S).done:
                 megabytes.append(self.memory())
+        megabytes.append(self.memory())
         found = summarise(driven.result())
         # A machine that slows down meanwhile makes the rate more than the server can do: some are refused then.
         assert set(found.failures) <= REFUSED, found.failures

@@ -14,6 +14,7 @@ from typing import Final
 
 from leanner.check.compare import compare
 from leanner.report.problem import Problem
+from leanner.taggers.dtypes import BYTES
 
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 _BUNDLED: Final = "bundled"
 
-#: Bytes of a number, by dtype.
-_BYTES: Final = {"float64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "bool": 1}
 #: Passes that leave as many numbers as there were; others add scales.
 _KEEPING: Final = frozenset(
     {
@@ -104,7 +103,7 @@ def megabytes(record: CaseRecord) -> Iterator[Problem]:
     if memory is not None and memory.weights_by_dtype_mb:
         total = sum(memory.weights_by_dtype_mb.values())
         yield from compare("memory.weights_mb", total, memory.weights_mb, "the sum of weights_by_dtype_mb")
-        if memory.weights_parameters is not None and memory.weights_by_dtype_mb.keys() <= _BYTES.keys():
+        if memory.weights_parameters is not None and memory.weights_by_dtype_mb.keys() <= BYTES.keys():
             # Megabytes round in the sixteenth digit.
             numbers = round(_numbers_of(memory.weights_by_dtype_mb))
             where = "memory.weights_parameters"
@@ -115,10 +114,10 @@ def _numbers(record: CaseRecord, tagger: TaggerInfo) -> Iterator[Problem]:
     """Yield weights that are more or fewer numbers than the passes leave, unless one may have added some."""
     by_dtype = {} if record.memory is None else record.memory.weights_by_dtype_mb
     names = {step["name"] for step in record.passes}
-    if not by_dtype or not by_dtype.keys() <= _BYTES.keys() or names - _KEEPING - _REMOVING:
+    if not by_dtype or not by_dtype.keys() <= BYTES.keys() or names - _KEEPING - _REMOVING:
         return
     if not record.passes and tagger.name == _BUNDLED:
-        expected = {"float32": tagger.parameters * _BYTES["float32"] / 1e6}
+        expected = {"float32": tagger.parameters * BYTES["float32"] / 1e6}
         yield from compare("memory.weights_by_dtype_mb", expected, dict(by_dtype), "4 bytes for each parameter")
     numbers = _numbers_of(by_dtype)
     # Megabytes round in the sixteenth digit.
@@ -132,7 +131,7 @@ def _numbers(record: CaseRecord, tagger: TaggerInfo) -> Iterator[Problem]:
 
 
 def _numbers_of(by_dtype: Mapping[str, float]) -> float:
-    return sum(1e6 * size_mb / _BYTES[dtype] for dtype, size_mb in by_dtype.items())
+    return sum(1e6 * size_mb / BYTES[dtype] for dtype, size_mb in by_dtype.items())
 
 
 def _zeros(record: CaseRecord, all_of_them: Iterable[CaseRecord]) -> Iterator[Problem]:

@@ -37,6 +37,8 @@ from leanner.peers.result import Row
 from leanner.scoring.bootstrap import f1_loss
 from leanner.scoring.counts import count_matches
 from leanner.taggers.engines.support import PACKAGES
+from leanner.taggers.errors import TaggerError
+from leanner.taggers.lean.support import reason_against_blocks
 from leanner.taggers.lean.tagger import LeanTagger
 
 
@@ -88,6 +90,9 @@ def bench_peers(
     if rounds < FEWEST_ROUNDS:
         raise ValueError(f"expected {FEWEST_ROUNDS} rounds or more, found {rounds}")
     reference = LeanTagger(load())
+    # Operations are counted layer by layer.
+    if (reason := reason_against_blocks(reference.parts.encoder)) is not None:
+        raise TaggerError(reason)
     weights, shapes = Weights.of(reference.parts), shapes_of(reference.model)
     contenders: dict[str, Contender] = {}
     reasons: dict[str, str] = {}

@@ -30,6 +30,14 @@ def test_no_two_neighbours_fit_into_one_batch(lengths: list[int], budget: int) -
     assert all(sum(batch) + following[0] > budget for batch, following in pairwise(batches))
 
 
+@given(LENGTHS, st.integers(1, 100))
+def test_padding_counts_where_rows_are_padded(lengths: list[int], budget: int) -> None:
+    batches = [[lengths[row] for row in batch] for batch in token_batches(lengths, budget, padded=True)]
+    assert sorted(length for batch in batches for length in batch) == sorted(lengths)
+    assert all(len(batch) == 1 or len(batch) * max(batch) <= budget for batch in batches)
+    assert all((len(batch) + 1) * max(batch) > budget for batch in batches[:-1])
+
+
 @given(LENGTHS)
 def test_runs_are_as_long_as_they_can_be(lengths: list[int]) -> None:
     runs = list(equal_runs(lengths))

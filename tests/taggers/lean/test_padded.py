@@ -33,6 +33,7 @@ from leanner.taggers.errors import TaggerError
 from leanner.taggers.flair import FlairTagger
 from leanner.taggers.flair import quiet_flair
 from leanner.taggers.lean.padded import PaddedEncoder
+from leanner.taggers.lean.support import ENCODERS
 from leanner.taggers.lean.tagger import LeanTagger
 from leanner.taggers.tokenizers import Words
 from leanner.taggers.weights import encoder_linears
@@ -54,6 +55,13 @@ SIZES: dict[str, Any] = {
 KINDS: dict[str, dict[str, Any]] = {
     "RobertaConfig": {"pad_token_id": 0, "max_position_embeddings": 514},
     "XLMRobertaConfig": {"pad_token_id": 0, "max_position_embeddings": 514},
+    "CamembertConfig": {"pad_token_id": 0, "max_position_embeddings": 514},
+    # A norm behind the last layer, which Flair does not read.
+    "RobertaPreLayerNormConfig": {"pad_token_id": 0, "max_position_embeddings": 514},
+    "ModernBertConfig": {"pad_token_id": 0, "attn_implementation": "eager"},
+    # No nn.LayerNorm in it.
+    "MobileBertConfig": {"embedding_size": 16, "true_hidden_size": 32, "intra_bottleneck_size": 32},
+    "DebertaConfig": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_biased_input": False},
     "ElectraConfig": {"embedding_size": 16},
     "DebertaV2Config": {
         "relative_attention": True,
@@ -133,16 +141,21 @@ def found_in(tagger: FlairTagger) -> int:
     return sum(len(spans) for prediction in tagger.tag(documents()) for spans in prediction)
 
 
-# transformers' DeBERTa is written for it.
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+# DeBERTa and ModernBERT are written for it.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_spans_are_flairs(tmp_path: Path, kind: str) -> None:
-    tagger = tagger_of(save_encoder(tmp_path, kind), context=0 if kind == "AlbertConfig" else 16)
+    tagger = tagger_of(save_encoder(tmp_path, kind), context=16)
     lean_tagger = LeanTagger(tagger, batch_tokens=256)
 
     assert isinstance(lean_tagger.encoder, PaddedEncoder)
     assert list(lean_tagger.tag(documents())) == list(tagger.tag(documents()))
     assert found_in(tagger) > 20
+
+
+def test_every_kind_that_is_taken_was_compared() -> None:
+    compared = {getattr(transformers, kind).model_type for kind in KINDS}
+    assert compared == set(ENCODERS)
 
 
 def byte_level() -> Any:  # noqa: ANN401 - transformers'
@@ -178,7 +191,10 @@ def roberta(tmp_path: Path) -> FlairTagger:
 def test_the_drop_in_takes_it(roberta: FlairTagger) -> None:
     expected, found = ([FlairSentence(text) for text in TEXTS] for _ in range(2))
     roberta.model.predict(expected)  # type: ignore[operator] # Flair's
+    # Dropout is off whatever mode the modules are in, and they are left in it.
+    roberta.model.train()
     lean(roberta).predict(found)
+    assert all(module.training for module in roberta.model.modules())
     assert [[str(label) for label in one.labels] for one in found] == [
         [str(label) for label in one.labels] for one in expected
     ]

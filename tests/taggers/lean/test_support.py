@@ -26,7 +26,7 @@ class GPT2Model:
         ("augmentation_strategy", object(), support.PROMPT),
         ("embeddings.model.config.is_decoder", True, support.ENCODER),
         ("embeddings.model.config.is_encoder_decoder", True, support.ENCODER),
-        ("embeddings.use_lang_emb", True, support.ENCODER),
+        ("embeddings.model.config.model_type", "fnet", support.ENCODER),
     ],
 )
 def test_what_it_lacks_is_said(shaped_file: Path, change: str, value: object, reason: str) -> None:

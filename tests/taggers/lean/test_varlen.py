@@ -88,6 +88,26 @@ def test_an_encoder_computes_the_same_with_it(attention: Attention) -> None:
             torch.testing.assert_close(together(ids, lengths, torch.arange(18), prefix), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_gpu_computes_what_a_cpu_does(dtype: torch.dtype) -> None:
+    torch.manual_seed(3)
+    shape = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    model: Any = BertModel(BertConfig(vocab_size=100, initializer_range=0.1, **shape)).eval()  # type: ignore[no-untyped-call]
+    lengths, ids, wanted = [7, 7, 3, 1], torch.randint(0, 100, (18,)), torch.arange(18)
+    begin = torch.arange(5)
+    with torch.inference_mode():
+        cpu = PackedBert(model)
+        expected = [cpu(ids, lengths, wanted, prefix) for prefix in (None, cpu.prefix(begin))]
+        gpu = PackedBert(model.to("cuda", dtype))
+        assert isinstance(gpu.steps, VarlenSteps)
+        on_it = ids.cuda(), lengths, wanted.cuda()
+        found = [gpu(*on_it, prefix) for prefix in (None, gpu.prefix(begin.cuda()))]
+    tolerance = 1e-3 if dtype == torch.float32 else 0.1
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.float().cpu(), other, rtol=tolerance, atol=tolerance)
+
+
 def test_flash_attention_is_for_halves_on_gpus_that_have_it() -> None:
     varlen = pytest.importorskip("torch.nn.attention.varlen", reason="this torch has no attention for variable lengths")
     for dtype in (torch.float16, torch.bfloat16):

@@ -12,6 +12,7 @@ import torch
 
 from torch import nn
 
+from leanner.taggers.dtypes import BYTES
 from leanner.taggers.engines.deciding import EngineDecider
 from leanner.taggers.lean.batches import check_limits
 from leanner.taggers.lean.running import Runner
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
     from leanner.taggers.engines.deciding import Engine
     from leanner.taggers.lean.tagger import LeanTagger
-
-
-#: Bytes of a number, by dtype.
-_BYTES: Final = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
 class Graph(nn.Module):
@@ -106,7 +103,7 @@ def _weights(stored: Mapping[str, int], original: Weights) -> Weights:
         original: What the modules weighed that the graph was made of.
     """
     return Weights(
-        parameters=sum(size // _BYTES.get(dtype, 1) for dtype, size in stored.items()),
+        parameters=sum(size // BYTES.get(dtype, 1) for dtype, size in stored.items()),
         bytes_by_dtype=dict(stored),
         linear=original.linear,
         linear_nonzero=original.linear_nonzero,

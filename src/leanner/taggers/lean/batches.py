@@ -18,10 +18,15 @@ def check_limits(batch_tokens: int, chunk_sentences: int) -> None:
         )
 
 
-def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+def token_batches(lengths: Sequence[int], budget: int, *, padded: bool = False) -> Iterator[list[int]]:
     """Yield the numbers of rows, longest first, in batches of at most ``budget`` sub-tokens.
 
     A row that is longer than the budget is a batch of its own.
+
+    Args:
+        lengths: Of the rows.
+        budget: Sub-tokens.
+        padded: Whether each row of a batch counts as the longest of them.
 
     Raises:
         ValueError: The budget is not positive.
@@ -32,11 +37,12 @@ def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     held = 0
     # Stable, so that a run is repeatable.
     for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
-        if batch and held + lengths[row] > budget:
+        own = lengths[batch[0]] if padded and batch else lengths[row]
+        if batch and held + own > budget:
             yield batch
-            batch, held = [], 0
+            batch, held, own = [], 0, lengths[row]
         batch.append(row)
-        held += lengths[row]
+        held += own
     if batch:
         yield batch
 

@@ -103,7 +103,8 @@ class Decider:
             states = self._weight.new_zeros(words, self.encoder.model.config.hidden_size)
             for rows, prefix in self._by_prefix(chunk.rows):
                 held = 0 if prefix is None else prefix.length
-                for batch in token_batches([len(row.ids) - held for row in rows], self.batch_tokens):
+                lengths = [len(row.ids) - held for row in rows]
+                for batch in token_batches(lengths, self.batch_tokens, padded=not self._parts.packs):
                     self._run([rows[number] for number in batch], states, prefix)
             if self._parts.mean:
                 counts = np.bincount(np.concatenate([row.words for row in chunk.rows]), minlength=words)
@@ -147,13 +148,16 @@ class Decider:
     @property
     def _weight(self) -> torch.Tensor:
         """A weight that no pass quantizes: states have its type, and lie where it lies."""
-        return next(m.weight for m in self._parts.encoder.modules() if isinstance(m, torch.nn.LayerNorm))
+        encoder = self._parts.encoder
+        of_floats = (parameter for parameter in encoder.parameters() if parameter.is_floating_point())
+        weight: torch.Tensor = encoder.embeddings.LayerNorm.weight if self._parts.packs else next(of_floats)
+        return weight
 
 
 def _encoder_of(parts: Parts) -> tuple[PackedBert | PaddedEncoder, tuple[str, ...]]:
     """Return what computes hidden states, and what a reader of them must know."""
     if not parts.packs:
-        return PaddedEncoder(parts.encoder), ()
+        return PaddedEncoder(parts.encoder, last_layer=parts.last_layer), ()
     kernels, notes = find_kernels(parts.encoder.embeddings.LayerNorm.weight.device)
     # Seconds of compilation that no other encoder needs.
     layer_kernels, more = find_layer_kernels() if fits(parts.encoder) else (None, ())

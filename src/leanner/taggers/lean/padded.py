@@ -1,10 +1,13 @@
-"""Any encoder of transformers over rows that are padded to the longest of their batch.
+"""Other encoders of transformers than BERT, over rows that are padded to the longest of their batch.
 
 Rows are sorted by their length, so that padding is little; it is masked, and nothing of it is read.
 """
 
 from __future__ import annotations
 
+import contextlib
+
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
@@ -20,17 +23,20 @@ if TYPE_CHECKING:
 
 
 class PaddedEncoder:
-    """The encoder of a tagger, run as transformers runs it.
+    """The encoder of a tagger, run as transformers runs it, in evaluation mode.
 
     Args:
         model: As passes have left it.
+        last_layer: Whether the head reads what the last layer gives, as Flair's does, and not what a norm behind it,
+            where there is one, makes of that.
     """
 
     #: No kernel computes all layers of it together.
     whole: Final = None
 
-    def __init__(self, model: Any) -> None:  # noqa: ANN401 - transformers'
+    def __init__(self, model: Any, *, last_layer: bool) -> None:  # noqa: ANN401 - transformers'
         self.model: Final = model
+        self._last_layer: Final = last_layer
         # Masked, so that any number would do; RoBERTa counts positions by it.
         self._padding: Final = int(model.config.pad_token_id or 0)
 
@@ -53,6 +59,23 @@ class PaddedEncoder:
         mask = torch.arange(int(sizes.max()), device=ids.device) < sizes.unsqueeze(1)
         given = torch.full(mask.shape, self._padding, dtype=ids.dtype, device=ids.device)
         given[mask] = ids
-        hidden: Tensor = self.model(input_ids=given, attention_mask=mask.long()).last_hidden_state
+        with _evaluating(self.model):
+            made = self.model(
+                input_ids=given, attention_mask=mask.long(), output_hidden_states=self._last_layer, return_dict=True
+            )
+        hidden: Tensor = made.hidden_states[-1] if self._last_layer else made.last_hidden_state
         places = torch.nonzero(mask.flatten()).squeeze(1)
         return hidden.flatten(0, 1)[places[wanted]]
+
+
+@contextlib.contextmanager
+def _evaluating(model: Any) -> Iterator[None]:  # noqa: ANN401 - transformers'
+    """Have it drop nothing out, whatever mode its modules are in."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

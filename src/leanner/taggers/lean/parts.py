@@ -41,6 +41,7 @@ class Parts:
         in_float32: Whether probabilities are float32, whatever the scores are.
         crf: What decides together with the scores, if anything.
         packs: Whether the encoder's layers can be called without padding.
+        last_layer: As of :class:`~leanner.taggers.lean.padded.PaddedEncoder`.
     """
 
     encoder: Any
@@ -49,6 +50,7 @@ class Parts:
     in_float32: bool = False
     crf: Transitions | None = None
     packs: bool = True
+    last_layer: bool = True
 
     @classmethod
     def of_flair(cls, model: Any) -> Self:  # noqa: ANN401 - Flair's
@@ -66,4 +68,4 @@ class Parts:
     def of_transformers(cls, model: Any) -> Self:  # noqa: ANN401 - transformers'
         """Return those of a ``…ForTokenClassification`` with a linear head."""
         packs = reason_against_blocks(model.base_model) is None
-        return cls(model.base_model, model.classifier, in_float32=True, packs=packs)
+        return cls(model.base_model, model.classifier, in_float32=True, packs=packs, last_layer=False)

@@ -16,9 +16,14 @@ NO_TRANSFORMER: Final = f"embeddings that are no TransformerWordEmbeddings: {_AD
 POOLING: Final = f"sub-token pooling other than first and mean: {_ADVICE}"
 LAYERS: Final = f"embeddings of other layers than the last: {_ADVICE}"
 PROMPT: Final = f"a prompt other than Flair's task prompt: {_ADVICE}"
-ENCODER: Final = f"an encoder that is a decoder, or has one, or wants languages: {_ADVICE}"
+#: Kinds of encoders, as their configurations call them, whose spans tests compare with Flair's.
+ENCODERS: Final = (
+    *("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "mobilebert", "modernbert"),
+    *("mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta"),
+)
+ENCODER: Final = f"an encoder of another kind than {', '.join(ENCODERS)}: {_ADVICE}"
 TOKENIZER: Final = f"a tokenizer that is not fast, or adds other than one special token at either end: {_ADVICE}"
-CLASSIFIER: Final = f"a token classifier other than an encoder with a linear layer: {_OTHER_ADVICE}"
+CLASSIFIER: Final = f"a token classifier other than a linear layer on one of {', '.join(ENCODERS)}: {_OTHER_ADVICE}"
 SEGMENTS: Final = f"a tokenizer that gives another segment than the first: {_OTHER_ADVICE}"
 
 #: Of what works on the layers themselves.
@@ -69,7 +74,7 @@ def reason_against(model: Any) -> str | None:  # noqa: ANN401 - Flair's Sequence
         POOLING: embeddings.subtoken_pooling not in ("first", "mean"),
         LAYERS: layers != {config.num_hidden_layers},
         PROMPT: strategy is not None and type(strategy).__name__ != "EntityTypeTaskPromptAugmentationStrategy",
-        ENCODER: _decodes(config) or bool(getattr(embeddings, "use_lang_emb", False)),
+        ENCODER: not _encodes(config),
         TOKENIZER: not _is_fast_and_bracketed(embeddings.tokenizer),
     }.items():
         if is_so:
@@ -81,7 +86,7 @@ def reason_against_classifier(model: Any, tokenizer: Any) -> str | None:  # noqa
     """Return why the lean runtime cannot run a model of transformers; ``None`` if it can."""
     parts = {name for name, _ in model.named_children()} - {"dropout"}
     plain = parts == {model.base_model_prefix, "classifier"} and hasattr(model.classifier, "out_features")
-    if _decodes(model.config) or not plain:
+    if not _encodes(model.config) or not plain:
         return CLASSIFIER
     return SEGMENTS if any(tokenizer.backend_tokenizer.encode("A").type_ids) else None
 
@@ -106,8 +111,8 @@ def task_prompt(model: Any) -> list[str]:  # noqa: ANN401 - Flair's SequenceTagg
     return [] if strategy is None else list(strategy.task_prompt)
 
 
-def _decodes(config: Any) -> bool:  # noqa: ANN401 - transformers'
-    return bool(getattr(config, "is_decoder", False) or getattr(config, "is_encoder_decoder", False))
+def _encodes(config: Any) -> bool:  # noqa: ANN401 - transformers'
+    return config.model_type in ENCODERS and not (config.is_decoder or config.is_encoder_decoder)
 
 
 def _is_fast_and_bracketed(tokenizer: Any) -> bool:  # noqa: ANN401 - transformers'
