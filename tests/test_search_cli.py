@@ -18,7 +18,7 @@ from measure.search.made import loader
 def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A search among two made-up candidates."""
     load = loader(Clock())
-    monkeypatch.setattr("leanner.search_cli._load", lambda _: load())
+    monkeypatch.setattr("leanner.taggers.by_name.load_by_name", lambda *_, **__: load())
     found = (candidate("int8-static+lean", 4), candidate("int8", 9, 2))
     monkeypatch.setattr("leanner.measure.search.space.candidates", lambda _: found)
     corpora = write_corpus(tmp_path / "corpora", 80)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from leanner import configurations
-from leanner.measure.served import worker
 from leanner.measure.served.worker import source_of
 from leanner.serving.source import Source
+from leanner.taggers import by_name
 from measure.fakes import FakeTagger
 from measure.fakes import Forget
 from measure.fakes import options
@@ -26,7 +26,7 @@ def test_a_worker_makes_the_tagger_of_the_configuration(
         asked.append((name, device, given))
         return FakeTagger()
 
-    monkeypatch.setattr(worker, loader, load)
+    monkeypatch.setattr(by_name, loader, load)
     fp32 = configurations.CONFIGURATIONS[0]
     forgetful = replace(fp32, name="forgetful", passes=(Forget(2), Forget(3)))
     monkeypatch.setattr(configurations, "CONFIGURATIONS", (fp32, forgetful))
