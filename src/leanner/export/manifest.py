@@ -192,47 +192,53 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
-class LayersManifest(Manifest):
+class _Weighted(Manifest):
     """An export that the lean runtime runs.
 
     Attributes:
-        input: How texts reach the encoder.
-        output: What becomes of hidden states.
         dtype: Of the floats.
         encoder: Its shape.
         layers: Those that are not of floats, by name.
     """
 
-    input: Input
-    output: Output
     dtype: str
     encoder: BertShape
     layers: Mapping[str, Layer]
 
     def _plain(self) -> dict[str, Any]:
-        return _short(dataclasses.asdict(self))
+        data = dataclasses.asdict(self)
+        # Most layers have a part of the parameters only.
+        data["layers"] = {
+            name: {key: value for key, value in layer.items() if value is not None}
+            for name, layer in data["layers"].items()
+        }
+        return data
 
 
 @dataclass(frozen=True, slots=True)
-class TextManifest(Manifest):
+class LayersManifest(_Weighted):
+    """An export of a tagger of Flair that the lean runtime runs.
+
+    Attributes:
+        input: How texts reach the encoder.
+        output: What becomes of hidden states.
+    """
+
+    input: Input
+    output: Output
+
+
+@dataclass(frozen=True, slots=True)
+class TextManifest(_Weighted):
     """An export of a checkpoint of transformers that the lean runtime runs.
 
     Attributes:
         input: How texts reach the encoder.
         output: What becomes of hidden states.
-        dtype: Of the floats.
-        encoder: Its shape.
-        layers: Those that are not of floats, by name.
     """
 
     input: TextInput
     output: TextOutput
-    dtype: str
-    encoder: BertShape
-    layers: Mapping[str, Layer]
-
-    def _plain(self) -> dict[str, Any]:
-        return _short(dataclasses.asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,15 +254,6 @@ class GraphManifest(Manifest):
     input: Input
     output: Output
     graph: Graph
-
-
-def _short(data: dict[str, Any]) -> dict[str, Any]:
-    # Most layers have a part of the parameters only.
-    data["layers"] = {
-        name: {key: value for key, value in layer.items() if value is not None}
-        for name, layer in data["layers"].items()
-    }
-    return data
 
 
 #: Every kind of export.
