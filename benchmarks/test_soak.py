@@ -93,7 +93,8 @@ class Load:
             megabytes.append(self.memory())
             ended_s.append(time.monotonic())
             if len(megabytes) > 2:
-                growth_per_s = (megabytes[-1] / megabytes[-3] - 1.0) / (ended_s[-1] - ended_s[-3])
+                # The first round may begin with what preparing has left, and give it back.
+                growth_per_s = (megabytes[-1] / min(megabytes[-3:-1]) - 1.0) / (ended_s[-1] - ended_s[-3])
                 if growth_per_s * self.soak_s <= SETTLED - 1.0:
                     return megabytes
         pytest.fail(f"memory has not settled in {MOST_ROUNDS} rounds of all sizes of batches: {megabytes} MB")

@@ -236,13 +236,13 @@ def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
     def files(*more: str) -> set[str]:
         return {name.partition("::")[0] for name in collected(cases.run("--collect-only", "-q", *more))}
 
-    names = ("sampler", "same_spans", "growth", "batching", "load", "served", "sweep", "soak", "heap", "floor")
-    others = {f"test_{name}.py" for name in names}
+    names = ("sampler", "same_spans", "regrouping", "growth", "batching", "load", "served", "sweep", "soak", "heap")
+    others = {f"test_{name}.py" for name in (*names, "floor")}
     assert files()
     assert not others & files()
     assert not others & files("-m", "gpu")
     assert files("-m", "overhead") == {"test_sampler.py"}
-    assert files("-m", "equality") == {"test_same_spans.py"}
+    assert files("-m", "equality") == {"test_regrouping.py", "test_same_spans.py"}
     assert files("-m", "growth") == {"test_growth.py"}
     assert files("-m", "batching") == {"test_batching.py"}
     assert files("-m", "load") == {"test_load.py"}

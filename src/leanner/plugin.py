@@ -45,7 +45,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "cases(family): a case for each configuration of this family")
     config.addinivalue_line("markers", "gpu: runs on a CUDA device")
     config.addinivalue_line("markers", "overhead: what measuring itself costs; runs with -m overhead alone")
-    config.addinivalue_line("markers", "equality: the lean runtime against Flair; runs with -m equality alone")
+    config.addinivalue_line(
+        "markers",
+        "equality: the lean runtime against Flair, and batches against single sentences; runs with -m equality alone",
+    )
     config.addinivalue_line("markers", "growth: how time grows with the text; runs with -m growth alone")
     config.addinivalue_line("markers", "batching: what dynamic batching gains; runs with -m batching alone")
     config.addinivalue_line("markers", "served: cases behind a server; runs with -m served alone")
