@@ -28,6 +28,8 @@ WEIGHT_BITS: Final = (8, 7)
 _TINY: Final = 1e-30
 #: What makes an int8 value a uint8 one; for oneDNN its zero point.
 _SHIFT: Final = 128
+#: oneDNN makes and keeps a kernel for each number of tokens: for 1,024 of them it took 140 MB (docs/serving.md).
+_TOKENS: Final = 16
 
 
 def quantize_rows(values: Tensor, bits: int = 8) -> tuple[Tensor, Tensor]:
@@ -151,11 +153,12 @@ class Int8Linear(nn.Module):
             result = _int_mm(tokens, self._rows) * self.scale
         else:
             # Without AMX, x86 multiplies unsigned by signed bytes only: oneDNN has no fast kernel for two signed ones.
-            shifted = tokens.view(torch.uint8).bitwise_xor_(_SHIFT)
+            shifted = tokens.new_empty(len(tokens) + -len(tokens) % _TOKENS, self.in_features, dtype=torch.uint8)
+            torch.bitwise_xor(tokens.view(torch.uint8), _SHIFT, out=shifted[: len(tokens)])
             result = torch.ops.onednn.qlinear_pointwise(
                 *(shifted, 1.0, _SHIFT, self._packed, self.scale, self._zero_points, None),
                 *(1.0, 0, torch.float32, "none", [], ""),
-            )
+            )[: len(tokens)]
         result = result.mul_(scale)
         if self.bias is not None:
             result = result.add_(self.bias)
