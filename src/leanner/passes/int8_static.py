@@ -135,7 +135,7 @@ class StaticInt8Linear(Int8Linear):
 
         *Shapes:* ``(out_features, in_features)``.
         """
-        return super().weights() if self._tiles is None else rows_of(self._tiles)
+        return super().weights() if self._tiles is None else rows_of(self._tiles, self.out_features, self.in_features)
 
     def tiles(self) -> Tensor:
         """Return the weights as the kernels of the lean runtime read them.
@@ -164,6 +164,11 @@ class StaticInt8Linear(Int8Linear):
     def packed(self) -> tuple[Tensor, ...]:
         """Return the weights in the layout of a kernel."""
         return super().packed() if self._tiles is None else (self._tiles,)
+
+    @property
+    def filled(self) -> int:
+        """Zeros that fill up the last tiles."""
+        return 0 if self._tiles is None else self._tiles.numel() - self.out_features * self.in_features
 
     def quantize(self, x: Tensor) -> Tensor:
         """Return what the layer multiplies: one that has the same input takes it as well.

@@ -42,6 +42,16 @@ class Packed(Protocol):
 
 
 @runtime_checkable
+class Filled(Packed, Protocol):
+    """One whose layout fills up its last blocks: these bytes are stored, and are no parameters."""
+
+    @property
+    def filled(self) -> int:
+        """How many values do so."""
+        ...
+
+
+@runtime_checkable
 class Weighing(Protocol):
     """A module whose weights torch does not hold: it says itself what they weigh."""
 
@@ -90,6 +100,7 @@ def weigh(model: nn.Module) -> Weights:
     for tensor in stored_tensors(model):
         sizes[str(tensor.dtype).removeprefix("torch.")] += tensor.numel() * tensor.element_size()
         parameters += tensor.numel()
+    parameters -= sum(module.filled for module in model.modules() if isinstance(module, Filled))
     encoder = {name: linear_weights(module) for name, module in encoder_linears(model)}
     nonzero = {name: int(values.count_nonzero()) for name, values in encoder.items()}
     rest = sum(

@@ -129,11 +129,11 @@ class Int8Encoder:
     @property
     def _behind(self) -> int:
         """Weights that are multiplied at wanted positions only."""
-        return sum(product.weights.numel() for product in self._layers[-1].products[3:])
+        return sum(product.number for product in self._layers[-1].products[3:])
 
     @property
     def _everywhere(self) -> int:
-        return sum(product.weights.numel() for layer in self._layers for product in layer.products) - self._behind
+        return sum(product.number for layer in self._layers for product in layer.products) - self._behind
 
 
 def fits(encoder: Any) -> bool:  # noqa: ANN401 - transformers'
@@ -226,7 +226,9 @@ def _layer_of(layer: Any, following: Grid | None) -> Layer:  # noqa: ANN401 - tr
 def _product_of(linear: _Linear, factor: float = 1.0) -> Product:
     start = linear.weights().sum(1, dtype=torch.int32).mul_(-linear.given.zero)
     bias = torch.zeros_like(linear.scale) if linear.bias is None else linear.bias.detach()
-    return Product(linear.tiles(), start, linear.scale * (linear.given.scale * factor), bias * factor)
+    return Product(
+        linear.tiles(), linear.in_features, start, linear.scale * (linear.given.scale * factor), bias * factor
+    )
 
 
 def _norm_of(norm: nn.LayerNorm) -> Norm:

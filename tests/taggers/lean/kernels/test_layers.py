@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+import shutil
+
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,15 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> LayerKernels:
         return LayerKernels(compiled(LAYERS, tmp_path_factory.mktemp("kernels")))
     except KernelError as error:
         pytest.skip(f"no compiler, or a CPU without VNNI: {error}")
+
+
+@pytest.fixture(scope="module")
+def without_amx(kernels: LayerKernels, tmp_path_factory: pytest.TempPathFactory) -> LayerKernels:  # noqa: ARG001 - skips
+    """What is compiled for a CPU like this one that has no AMX."""
+    flags = re.findall(r"^flags\s*:.*$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    if not flags or "amx_int8" not in flags[0]:
+        pytest.skip("this CPU has no AMX")
+    return LayerKernels(compiled(LAYERS, tmp_path_factory.mktemp("without-amx"), (*FLAGS, "-mno-amx-int8")))
 
 
 def places(lengths: list[int]) -> tuple[Tensor, Tensor]:
@@ -146,33 +158,60 @@ def test_the_result_is_of_float32_whatever_the_default_is(kernels: LayerKernels)
         torch.set_default_dtype(torch.float32)
 
 
-@given(st.integers(1, 5), st.integers(1, 9), st.integers(0, 99))
-def test_tiles_are_laid_out_and_back(tiles: int, groups: int, seed: int) -> None:
+@given(st.integers(1, 40), st.integers(1, 150), st.integers(0, 99))
+def test_tiles_are_laid_out_and_back(outputs: int, inputs: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
-    rows = torch.randint(-127, 128, (8 * tiles, 4 * groups), generator=generator, dtype=torch.int8)
+    rows = torch.randint(-127, 128, (outputs, inputs), generator=generator, dtype=torch.int8)
     laid = tiles_of(rows)
-    assert laid.shape == (tiles, groups, 8, 4)
-    assert laid[-1, -1, 5].tolist() == rows[8 * tiles - 3, -4:].tolist()
-    assert torch.equal(rows_of(laid), rows)
+    assert laid.shape == (-(-outputs // 16), -(-inputs // 64), 16, 64)
+    assert laid.is_contiguous()
+    feature, at = outputs - 1, inputs - 1
+    assert laid[feature // 16, at // 64, feature % 16, at % 64] == rows[-1, -1]
+    assert int(laid.count_nonzero()) == int(rows.count_nonzero())
+    assert torch.equal(rows_of(laid, outputs, inputs), rows)
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    lengths=st.lists(st.integers(1, 70) | st.sampled_from([193, 450]), min_size=1, max_size=6),
+    heads=st.integers(1, 5),
+    size=st.sampled_from([8, 16, 32, 40, 64]),
+    inner=st.sampled_from([8, 24, 128, 144]),
+    seed=st.integers(0, 1000),
+)
+def test_amx_gives_the_bits_of_the_products_without_it(  # noqa: PLR0917 - what Hypothesis draws
+    kernels: LayerKernels, without_amx: LayerKernels, lengths: list[int], heads: int, size: int, inner: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    embedding, layers, held = made_up(2, heads=heads, size=size, inner=inner, before=3, generator=generator)
+    ids = torch.randint(0, 99, (sum(lengths),), generator=generator)
+    wanted = torch.arange(0, len(ids), 2)
+    one, other = (
+        each(embedding, layers, ids, rows=places(lengths), wanted=wanted, held=held) for each in (kernels, without_amx)
+    )
+    assert torch.equal(one, other)
 
 
 @pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize(
-    ("right", "wrong"),
+    ("file", "right", "wrong"),
     [
-        ("_mm512_div_ps(spread(1.0f), total)", "_mm512_div_ps(spread(1.01f), total)"),
-        ("0.141364306f,   0.5f", "0.141364306f,   0.51f"),
-        ("p->start[feature + i]", "p->start[feature + (i ^ 1)]"),
+        ("layers.c", "_mm512_div_ps(spread(1.0f), total)", "_mm512_div_ps(spread(1.01f), total)"),
+        ("products.h", "0.141364306f,   0.5f", "0.141364306f,   0.51f"),
+        ("products.h", "p->scale[feature]", "p->scale[feature ^ 1]"),
     ],
-    ids=["softmax", "gelu", "zero point"],
+    ids=["softmax", "gelu", "scale"],
 )
 def test_kernels_that_compute_something_else_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, right: str, wrong: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, right: str, wrong: str
 ) -> None:
-    changed, text = tmp_path / "wrong.c", LAYERS.read_text(encoding="utf-8")
+    for name in ("layers.c", "products.h"):
+        shutil.copy(LAYERS.with_name(name), tmp_path / name)
+    changed = tmp_path / file
+    text = changed.read_text(encoding="utf-8")
     assert right in text
     changed.write_text(text.replace(right, wrong), encoding="utf-8")
-    monkeypatch.setattr(module, "LAYERS", changed)
+    monkeypatch.setattr(module, "LAYERS", tmp_path / "layers.c")
     with pytest.raises(KernelError, match="expected what torch computes within"):
         load_layer_kernels(tmp_path)
 

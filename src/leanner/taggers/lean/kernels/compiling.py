@@ -56,7 +56,9 @@ def compiled(source: Path, folder: Path, flags: Sequence[str] = FLAGS) -> Path:
     compiler = _compiler()
     openmp = loaded_openmp()
     version = _run([compiler, "--version"])
-    parts = (source.read_text(encoding="utf-8"), *flags, version, openmp, _cpu())
+    headers = sorted(source.parent.glob("*.h"))
+    texts = (path.read_text(encoding="utf-8") for path in (source, *headers))
+    parts = (*texts, *flags, version, openmp, _cpu())
     library = folder / f"kernels-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:16]}.so"
     if library.exists():
         return library

@@ -5,37 +5,20 @@
  *
  * Positions are the lanes of a vector: 16 of them beside each other, "a column". So weights, scales and shifts are
  * scalars for all lanes, LayerNorm and softmax add up vector by vector, and nothing is transposed. Floats of a column are
- * [feature][16], bytes [feature / 4][16][4], as the product of four bytes takes them. Weights are [feature / 8][input /
- * 4][8][4].
+ * [feature][16], bytes [feature / 4][16][4], as products take them.
  */
 #ifndef __AVX512VNNI__
 #error "expected a CPU with AVX-512 VNNI"
 #endif
 
-#include <immintrin.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "products.h"
+
 #include <stdlib.h>
-#include <string.h>
 
 #include <math.h>
 
-#define INLINE static inline __attribute__((always_inline))
-#define LANES 16
-/* What a product makes at a time: features, and at most columns; their sums fill 24 of 32 registers. */
-#define TILE 8
-#define COLUMNS 3
 /* Columns of a block, if no row is longer. */
 #define BLOCK 12
-
-/* u = x W^T as integers, `scale` and `bias` make floats of it. */
-struct product {
-  const int8_t *weights;
-  /* Minus the zero point of the input times the sum of weights. */
-  const int32_t *start;
-  const float *scale, *bias;
-  long in, out;
-};
 
 /* bytes = floor(x * steps + shift) */
 struct grid {
@@ -68,9 +51,6 @@ struct held {
   const float *keys, *values;
 };
 
-INLINE __m512 spread(float x) { return _mm512_set1_ps(x); }
-INLINE __m512 fused(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
-
 /* 2^x for x <= 0, relatively within 2e-7: a polynomial of what is behind the point, fitted by least maximum. Below 2^-100
  * products would be denormal, which takes long, and add nothing to sums of 1 and more. */
 INLINE __m512 power_of_two(__m512 x) {
@@ -83,131 +63,6 @@ INLINE __m512 power_of_two(__m512 x) {
   p = fused(p, r, spread(0.6931530833f));
   p = fused(p, r, spread(0.9999999404f));
   return _mm512_scalef_ps(p, x);
-}
-
-/* x Phi(x) within 1.5e-5: (Phi(x) - 1/2) / x is a polynomial of x^2, fitted by least maximum for |x| <= 5; the last
- * one is the half. */
-static const float GELU[12] = {0.00227723806f, -0.00627795141f, 0.00702135591f, -0.00832994096f,
-                               0.0155478409f,  -0.0242150947f,  0.0317441672f,  -0.0403191857f,
-                               0.0514880084f,  -0.0703005195f,  0.141364306f,   0.5f};
-
-#define TERMS (int)(sizeof(GELU) / sizeof(*GELU))
-INLINE __m512 near_zero(__m512 x) { return _mm512_min_ps(_mm512_max_ps(x, spread(-5.0f)), spread(5.0f)); }
-
-/* steps x Phi(x) + shift of TILE vectors, side by side, so that none waits for what it has just begun. `terms` are
- * GELU's times the steps. */
-INLINE void apply_gelu(__m512 *x, const float *terms, float shift) {
-  __m512 s[TILE], p[TILE];
-#pragma GCC unroll 8
-  for (int i = 0; i < TILE; i++) {
-    const __m512 near = near_zero(x[i]);
-    s[i] = fused(_mm512_mul_ps(near, near), spread(0.08f), spread(-1.0f));
-    p[i] = spread(terms[0]);
-  }
-#pragma GCC unroll 16
-  for (int term = 1; term < TERMS - 1; term++) {
-    const __m512 next = spread(terms[term]);
-#pragma GCC unroll 8
-    for (int i = 0; i < TILE; i++) p[i] = fused(p[i], s[i], next);
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < TILE; i++)
-    x[i] = fused(x[i], fused(near_zero(x[i]), p[i], spread(terms[TERMS - 1])), spread(shift));
-}
-
-INLINE __m512 scaled(__m512 x, float steps, float shift) { return fused(x, spread(steps), spread(shift)); }
-
-/* Whole numbers of four features of a column, within 0 to 255. */
-INLINE void put_bytes(uint8_t *at, __m512 a, __m512 b, __m512 c, __m512 d) {
-  /* What is below is cut off as bytes are made; what is above may be beyond all integers. */
-#define WHOLE(x) _mm512_cvttps_epi32(_mm512_min_ps(x, spread(255.0f)))
-  const __m512i left = _mm512_packs_epi32(WHOLE(a), WHOLE(b)), right = _mm512_packs_epi32(WHOLE(c), WHOLE(d));
-#undef WHOLE
-  /* Four bytes of a feature beside each other become one of each feature. */
-  const __m512i order = _mm512_set4_epi32(0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400);
-  _mm512_storeu_si512(at, _mm512_shuffle_epi8(_mm512_packus_epi16(left, right), order));
-}
-
-/* sums += unsigned bytes times signed ones, four to a lane. GCC copies what its own function for this adds to. */
-INLINE void add_products(__m512i *sums, __m512i bytes, __m512i weights) {
-  __asm__("vpdpbusd %2, %1, %0" : "+v"(*sums) : "v"(bytes), "v"(weights));
-}
-
-#define EACH(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
-
-/* sums[feature][column] of TILE features and `columns` columns that lie `in` * LANES bytes apart. */
-INLINE void multiply(const uint8_t *bytes, const struct product *p, long feature, int columns, __m512i sums[TILE][COLUMNS]) {
-  const int8_t *w = p->weights + feature * p->in;
-  const uint8_t *x = bytes, *y = x + p->in * LANES, *z = y + p->in * LANES;
-#define BEGIN(i) __m512i a##i = _mm512_set1_epi32(p->start[feature + i]), b##i = a##i, c##i = a##i;
-  EACH(BEGIN)
-#undef BEGIN
-  for (long group = 0; group < p->in / 4; group++) {
-    __m512i u = _mm512_loadu_si512(x + group * 64), v = u, t = u;
-    if (columns > 1) v = _mm512_loadu_si512(y + group * 64);
-    if (columns > 2) t = _mm512_loadu_si512(z + group * 64);
-#define ADD(i)                                                                    \
-  {                                                                               \
-    int32_t four;                                                                 \
-    memcpy(&four, w + group * 32 + 4 * i, 4);                                     \
-    __m512i weight = _mm512_set1_epi32(four);                                     \
-    add_products(&a##i, u, weight);                                  \
-    if (columns > 1) add_products(&b##i, v, weight);                 \
-    if (columns > 2) add_products(&c##i, t, weight);                 \
-  }
-    EACH(ADD)
-#undef ADD
-  }
-#define PUT(i) sums[i][0] = a##i; sums[i][1] = b##i; sums[i][2] = c##i;
-  EACH(PUT)
-#undef PUT
-}
-
-INLINE __m512 float_of(const struct product *p, long feature, __m512i sum) {
-  return fused(_mm512_cvtepi32_ps(sum), spread(p->scale[feature]), spread(p->bias[feature]));
-}
-
-/* out[feature][position], `stride` floats apart, of features `from` to `to`. */
-INLINE void to_floats(const uint8_t *bytes, const struct product *p, long from, long to, int columns, float *out,
-                      long stride) {
-  __m512i sums[TILE][COLUMNS];
-  for (long feature = from; feature < to; feature += TILE) {
-    multiply(bytes, p, feature, columns, sums);
-    for (int i = 0; i < TILE; i++)
-      for (int c = 0; c < columns; c++)
-        _mm512_storeu_ps(out + (feature - from + i) * stride + c * LANES, float_of(p, feature + i, sums[i][c]));
-  }
-}
-
-/* GELU of the product, as bytes. */
-INLINE void to_bytes(const uint8_t *bytes, const struct product *p, int columns, const float *terms, float shift,
-                     uint8_t *out) {
-  __m512i sums[TILE][COLUMNS];
-  for (long feature = 0; feature < p->out; feature += TILE) {
-    multiply(bytes, p, feature, columns, sums);
-    for (int c = 0; c < columns; c++) {
-      __m512 made[TILE];
-#pragma GCC unroll 8
-      for (int i = 0; i < TILE; i++) made[i] = float_of(p, feature + i, sums[i][c]);
-      apply_gelu(made, terms, shift);
-      uint8_t *at = out + c * p->out * LANES + feature * LANES;
-      put_bytes(at, made[0], made[1], made[2], made[3]);
-      put_bytes(at + 64, made[4], made[5], made[6], made[7]);
-    }
-  }
-}
-
-/* hidden += the product */
-INLINE void add_to(const uint8_t *bytes, const struct product *p, int columns, float *hidden) {
-  __m512i sums[TILE][COLUMNS];
-  for (long feature = 0; feature < p->out; feature += TILE) {
-    multiply(bytes, p, feature, columns, sums);
-    for (int c = 0; c < columns; c++)
-      for (int i = 0; i < TILE; i++) {
-        float *at = hidden + (c * p->out + feature + i) * LANES;
-        _mm512_storeu_ps(at, _mm512_add_ps(float_of(p, feature + i, sums[i][c]), _mm512_loadu_ps(at)));
-      }
-  }
 }
 
 /* LayerNorm of a column in place, and its bytes if there is a grid. */
@@ -328,6 +183,8 @@ struct job {
   long depth, width;
   const struct held *held;
   long before;
+  /* Whether AMX may be used. */
+  int tiles;
   const int64_t *ids, *begins, *lengths, *wanted;
   float *result;
 };
@@ -352,19 +209,11 @@ static void attention(const struct job *job, const struct layer *l, const struct
   const long before = held ? job->before : 0;
   const long pad = pad_of(before + longest);
   float *queries = room->parts, *keys = queries + size * stride, *values = keys + size * stride;
+  const struct product *products[3] = {&l->query, &l->key, &l->value};
   for (long head = 0; head < l->heads; head++) {
-    for (long c = 0; c < columns; c += COLUMNS) {
-      const uint8_t *bytes = room->given + c * l->query.in * LANES;
-      const struct product *products[3] = {&l->query, &l->key, &l->value};
-      for (int part = 0; part < 3; part++) {
-        float *to = room->parts + part * size * stride + c * LANES;
-        if (columns - c >= 3)
-          to_floats(bytes, products[part], head * size, (head + 1) * size, 3, to, stride);
-        else if (columns - c == 2)
-          to_floats(bytes, products[part], head * size, (head + 1) * size, 2, to, stride);
-        else
-          to_floats(bytes, products[part], head * size, (head + 1) * size, 1, to, stride);
-      }
+    for (int part = 0; part < 3; part++) {
+      const struct target target = {.kind = FLOATS, .floats = room->parts + part * size * stride, .stride = stride};
+      make_all(room->given, products[part], head * size, (head + 1) * size, columns, job->tiles, target);
     }
     for (long key = 0; key < before; key++)
       for (long d = 0; d < size; d++) {
@@ -420,29 +269,16 @@ static long gather(const struct job *job, const struct layer *l, const struct bl
 /* Behind attention: the output layer and the feed-forward block. */
 static void finish(const struct job *job, const struct layer *l, float *hidden, const uint8_t *attended,
                    const struct room *room, int last, long columns) {
-#define IN_COLUMNS(CALL)                            \
-  for (long c = 0; c < columns; c += COLUMNS) {     \
-    if (columns - c >= 3) {                         \
-      CALL(3);                                      \
-    } else if (columns - c == 2) {                  \
-      CALL(2);                                      \
-    } else {                                        \
-      CALL(1);                                      \
-    }                                               \
-  }
-#define OUTPUT(n) add_to(attended + c * l->output.in * LANES, &l->output, n, hidden + c * job->width * LANES)
   float terms[TERMS];
   for (int i = 0; i < TERMS; i++) terms[i] = GELU[i] * l->made_steps;
-  IN_COLUMNS(OUTPUT)
+  const struct target sum = {.kind = SUM, .floats = hidden};
+  const struct target inner = {.kind = BYTES, .bytes = room->inner, .terms = terms, .shift = l->made_shift};
+  make_all(attended, &l->output, 0, l->output.out, columns, job->tiles, sum);
   for (long c = 0; c < columns; c++)
     normalize(hidden + c * job->width * LANES, job->width, l->attention_gain, l->attention_bias, l->attention_epsilon,
               &l->normed, room->given + c * job->width * LANES);
-#define FIRST(n)                                                                                           \
-  to_bytes(room->given + c * l->first.in * LANES, &l->first, n, terms, l->made_shift,                       \
-           room->inner + c * l->first.out * LANES)
-  IN_COLUMNS(FIRST)
-#define SECOND(n) add_to(room->inner + c * l->second.in * LANES, &l->second, n, hidden + c * job->width * LANES)
-  IN_COLUMNS(SECOND)
+  make_all(room->given, &l->first, 0, l->first.out, columns, job->tiles, inner);
+  make_all(room->inner, &l->second, 0, l->second.out, columns, job->tiles, sum);
   for (long c = 0; c < columns; c++)
     normalize(hidden + c * job->width * LANES, job->width, l->gain, l->bias, l->epsilon, &l->next,
               last ? NULL : room->given + c * job->width * LANES);
@@ -531,9 +367,9 @@ static size_t divide(struct room *room, char *memory, const struct layer *layers
   room->keys = cut(&memory, size * pad_of(keys) * sizeof(float));
   room->values = cut(&memory, size * pad_of(keys) * sizeof(float));
   room->scores = cut(&memory, keys * COLUMNS * LANES * sizeof(float));
-  room->given = cut(&memory, columns * width * LANES);
-  room->attended = cut(&memory, 2 * columns * heads * LANES);
-  room->inner = cut(&memory, columns * inner * LANES);
+  room->given = cut(&memory, columns * width * LANES + SLACK);
+  room->attended = cut(&memory, 2 * columns * heads * LANES + SLACK);
+  room->inner = cut(&memory, columns * inner * LANES + SLACK);
   return memory - begin;
 }
 
@@ -543,7 +379,7 @@ static size_t divide(struct room *room, char *memory, const struct layer *layers
 int leanner_layers(const struct embedding *embedding, const struct layer *layers, long depth, long width,
                    const int64_t *ids, const int64_t *begins, const int64_t *lengths, long rows, const struct held *held,
                    long before, const int64_t *wanted, long wants, float *result, int threads) {
-  struct job job = {embedding, layers, depth, width, held, before, ids, begins, lengths, wanted, result};
+  struct job job = {embedding, layers, depth, width, held, before, has_tiles(), ids, begins, lengths, wanted, result};
   struct block *blocks = malloc(sizeof(struct block) * (rows + 1));
   if (!blocks) return 1;
   long number = 0, columns = 0, longest = 0;
@@ -565,6 +401,8 @@ int leanner_layers(const struct embedding *embedding, const struct layer *layers
   {
     char *memory = NULL;
     struct room room;
+    struct tile_config config;
+    if (job.tiles) begin_tiles(&config);
 #pragma omp for schedule(dynamic, 1)
     for (long i = 0; i < number; i++) {
       if (!memory && (memory = aligned_alloc(64, bytes + 64 - bytes % 64))) {
@@ -579,6 +417,7 @@ int leanner_layers(const struct embedding *embedding, const struct layer *layers
         failed = 1;
       }
     }
+    if (job.tiles) end_tiles(&config);
     free(memory);
   }
   free(blocks);

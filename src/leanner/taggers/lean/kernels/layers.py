@@ -22,8 +22,6 @@ from leanner.taggers.lean.kernels.compiling import KernelError
 from leanner.taggers.lean.kernels.compiling import load
 from leanner.taggers.lean.kernels.reference import computed
 from leanner.taggers.lean.kernels.reference import made_up
-from leanner.taggers.lean.kernels.tiles import GROUP
-from leanner.taggers.lean.kernels.tiles import TILE
 
 
 if TYPE_CHECKING:
@@ -57,9 +55,8 @@ class _Product(ctypes.Structure):
 
     @classmethod
     def of(cls, product: Product) -> _Product:
-        tiles, groups = product.weights.shape[:2]
         pointers = (part.data_ptr() for part in (product.weights, product.start, product.scale, product.bias))
-        return cls(*pointers, groups * GROUP, tiles * TILE)
+        return cls(*pointers, product.inputs, len(product.scale))
 
 
 class _Grid(ctypes.Structure):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from leanner.taggers.lean.kernels.tiles import rows_of
+
 
 #: Steps and shift of each feature: it is stored as ``floor(x * steps + shift)``, uint8.
 Grid = tuple[Tensor, Tensor]
@@ -19,15 +21,26 @@ class Product:
 
     Attributes:
         weights: As :func:`~leanner.taggers.lean.kernels.tiles.tiles_of` lays them out.
+        inputs: Of each row of weights.
         start: Minus ``zero`` times the sum of each row of weights, ``(out,)``, int32.
         scale: Of each row, ``(out,)``.
         bias: The same.
     """
 
     weights: Tensor
+    inputs: int
     start: Tensor
     scale: Tensor
     bias: Tensor
+
+    @property
+    def number(self) -> int:
+        """Weights, without the zeros that fill up blocks."""
+        return len(self.scale) * self.inputs
+
+    def rows(self) -> Tensor:
+        """Return the weights row by row, ``(out, inputs)``, int8."""
+        return rows_of(self.weights, len(self.scale), self.inputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from leanner.taggers.lean.kernels.parts import Layer
 from leanner.taggers.lean.kernels.parts import Norm
 from leanner.taggers.lean.kernels.parts import Product
 from leanner.taggers.lean.kernels.parts import Table
-from leanner.taggers.lean.kernels.tiles import rows_of
 from leanner.taggers.lean.kernels.tiles import tiles_of
 
 
@@ -75,7 +74,7 @@ def _stored(x: Tensor, grid: Grid) -> Tensor:
 
 def _product(product: Product, given: Tensor) -> Tensor:
     # Whole numbers, exact in float64.
-    sums = given.double() @ rows_of(product.weights).double().t() + product.start
+    sums = given.double() @ product.rows().double().t() + product.start
     return sums.float() * product.scale + product.bias
 
 
@@ -107,7 +106,7 @@ def made_up(
         rows = torch.randint(-127, 128, (outputs, inputs), generator=generator, dtype=torch.int8)
         scale = (0.5 + torch.rand(outputs, generator=generator)) * reach * step / (70 * inputs**0.5)
         bias = torch.randn(outputs, generator=generator) / 4
-        return Product(tiles_of(rows), -zero * rows.sum(1, dtype=torch.int32), scale, bias)
+        return Product(tiles_of(rows), inputs, -zero * rows.sum(1, dtype=torch.int32), scale, bias)
 
     def norm() -> Norm:
         return Norm(1 + torch.rand(width, generator=generator), torch.randn(width, generator=generator) / 4, 1e-12)
