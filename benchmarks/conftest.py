@@ -3,7 +3,7 @@
 What is no case takes minutes, and runs when it is asked for: what measuring itself costs, whether the lean
 runtime has Flair's spans, how time grows with the text, what dynamic batching gains, whether the load is what
 limits a served case, the served cases themselves, what batch size and delay make of them, whether servers grow,
-and what they reach of the batcher in this process.
+what they reach of the batcher in this process, and what single kernels gain.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 
 
 #: Markers of what runs by ``-m`` alone.
-ASKED_FOR = ("overhead", "equality", "growth", "batching", "load", "served", "sweep", "soak", "floor")
+ASKED_FOR = ("overhead", "equality", "growth", "batching", "load", "served", "sweep", "soak", "floor", "kernels")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -94,7 +94,8 @@ class Load:
             ended_s.append(time.monotonic())
             if len(megabytes) > 2:
                 # The first round may begin with what preparing has left, and give it back.
-                growth_per_s = (megabytes[-1] / min(megabytes[-3:-1]) - 1.0) / (ended_s[-1] - ended_s[-3])
+                least = min((-3, -2), key=megabytes.__getitem__)
+                growth_per_s = (megabytes[-1] / megabytes[least] - 1.0) / (ended_s[-1] - ended_s[least])
                 if growth_per_s * self.soak_s <= SETTLED - 1.0:
                     return megabytes
         pytest.fail(f"memory has not settled in {MOST_ROUNDS} rounds of all sizes of batches: {megabytes} MB")

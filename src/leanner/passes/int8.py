@@ -28,7 +28,7 @@ WEIGHT_BITS: Final = (8, 7)
 _TINY: Final = 1e-30
 #: What makes an int8 value a uint8 one; for oneDNN its zero point.
 _SHIFT: Final = 128
-#: oneDNN makes and keeps a kernel for each number of tokens: for 1,024 of them it took 140 MB (docs/serving.md).
+#: oneDNN makes a kernel for each number of tokens, and keeps the last 1,024 (docs/serving.md).
 _TOKENS: Final = 16
 
 
@@ -42,6 +42,14 @@ def quantize_rows(values: Tensor, bits: int = 8) -> tuple[Tensor, Tensor]:
     scale = scale.clamp_min_(_TINY).mul_(1 / largest)
     # The clamp of a rounding error above the largest is not needed: max|x| * (1 / scale) rounds to it.
     return (values * scale.reciprocal()).round_().to(torch.int8), scale
+
+
+def room_for(tokens: Tensor) -> Tensor:
+    """Return room for tokens that oneDNN multiplies, and for so many more that their number is a multiple of 16.
+
+    *Shapes:* ``tokens`` ``(n, features)``; result ``(⌈n / 16⌉ · 16, features)``, uint8, nothing written to it.
+    """
+    return tokens.new_empty(len(tokens) + -len(tokens) % _TOKENS, tokens.shape[1], dtype=torch.uint8)
 
 
 class Int8Linear(nn.Module):
@@ -153,7 +161,7 @@ class Int8Linear(nn.Module):
             result = _int_mm(tokens, self._rows) * self.scale
         else:
             # Without AMX, x86 multiplies unsigned by signed bytes only: oneDNN has no fast kernel for two signed ones.
-            shifted = tokens.new_empty(len(tokens) + -len(tokens) % _TOKENS, self.in_features, dtype=torch.uint8)
+            shifted = room_for(tokens)
             torch.bitwise_xor(tokens.view(torch.uint8), _SHIFT, out=shifted[: len(tokens)])
             result = torch.ops.onednn.qlinear_pointwise(
                 *(shifted, 1.0, _SHIFT, self._packed, self.scale, self._zero_points, None),

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch import nn
 
 from leanner.passes.int8 import Int8Linear
+from leanner.passes.int8 import room_for
 from leanner.passes.static import REACH
 from leanner.taggers.lean.kernels.tiles import rows_of
 from leanner.taggers.lean.kernels.tiles import tiles_of
@@ -184,7 +185,9 @@ class StaticInt8Linear(Int8Linear):
 
         *Shapes:* ``x`` ``(…, in_features)``, float32 or uint8; result ``(…, out_features)``.
         """
-        tokens = self.quantize(x.reshape(-1, self.in_features))
+        given = self.quantize(x.reshape(-1, self.in_features))
+        tokens = room_for(given)
+        tokens[: len(given)] = given
         made = Affine(1.0, 0) if self.made is None else self.made
         dtype, following = (torch.float32, "none") if self.made is None else (torch.uint8, "gelu")
         packed = self._packed
@@ -195,7 +198,7 @@ class StaticInt8Linear(Int8Linear):
             # The last one says which GELU: by the error function, as BERT's.
             *(made.scale, made.zero, dtype, following, [], "none"),
         )
-        return result.view(*x.shape[:-1], self.out_features)
+        return result[: len(given)].view(*x.shape[:-1], self.out_features)
 
 
 def quantize_encoder(model: nn.Module, ranges: Mapping[str, tuple[Tensor, Tensor]], bits: int) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 import shutil
 
 from pathlib import Path
@@ -36,12 +35,20 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> LayerKernels:
 
 
 @pytest.fixture(scope="module")
-def without_amx(kernels: LayerKernels, tmp_path_factory: pytest.TempPathFactory) -> LayerKernels:  # noqa: ARG001 - skips
+def without_amx(kernels: LayerKernels, tmp_path_factory: pytest.TempPathFactory) -> LayerKernels:
     """What is compiled for a CPU like this one that has no AMX."""
-    flags = re.findall(r"^flags\s*:.*$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
-    if not flags or "amx_int8" not in flags[0]:
-        pytest.skip("this CPU has no AMX")
-    return LayerKernels(compiled(LAYERS, tmp_path_factory.mktemp("without-amx"), (*FLAGS, "-mno-amx-int8")))
+    if not kernels.has_amx:
+        pytest.skip("this CPU has no AMX, or its kernel lets nobody use it")
+    found = LayerKernels(compiled(LAYERS, tmp_path_factory.mktemp("without-amx"), (*FLAGS, "-U__AMX_INT8__")))
+    assert not found.has_amx
+    return found
+
+
+def copied(folder: Path) -> Path:
+    """Return the source of the kernels, with what it includes, copied to ``folder``."""
+    for path in (LAYERS, *LAYERS.parent.glob("*.h")):
+        shutil.copy(path, folder / path.name)
+    return folder / LAYERS.name
 
 
 def places(lengths: list[int]) -> tuple[Tensor, Tensor]:
@@ -199,19 +206,19 @@ def test_amx_gives_the_bits_of_the_products_without_it(  # noqa: PLR0917 - what 
         ("layers.c", "_mm512_div_ps(spread(1.0f), total)", "_mm512_div_ps(spread(1.01f), total)"),
         ("products.h", "0.141364306f,   0.5f", "0.141364306f,   0.51f"),
         ("products.h", "p->scale[feature]", "p->scale[feature ^ 1]"),
+        ("products.h", "p->start[feature +", "p->start[1 ^ feature +"),
     ],
-    ids=["softmax", "gelu", "scale"],
+    ids=["softmax", "gelu", "scale", "zero point"],
 )
 def test_kernels_that_compute_something_else_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, right: str, wrong: str
 ) -> None:
-    for name in ("layers.c", "products.h"):
-        shutil.copy(LAYERS.with_name(name), tmp_path / name)
+    copied(tmp_path)
     changed = tmp_path / file
     text = changed.read_text(encoding="utf-8")
     assert right in text
     changed.write_text(text.replace(right, wrong), encoding="utf-8")
-    monkeypatch.setattr(module, "LAYERS", tmp_path / "layers.c")
+    monkeypatch.setattr(module, "LAYERS", tmp_path / LAYERS.name)
     with pytest.raises(KernelError, match="expected what torch computes within"):
         load_layer_kernels(tmp_path)
 
@@ -223,6 +230,16 @@ def test_what_else_lies_in_the_place_of_the_library_is_replaced(tmp_path: Path) 
     library.write_bytes(b"something else")
     load_layer_kernels(tmp_path)
     assert library.stat().st_size > 1000
+
+
+@pytest.mark.usefixtures("kernels")
+def test_what_is_included_is_compiled_again_when_it_has_changed(tmp_path: Path) -> None:
+    source = copied(tmp_path)
+    before = compiled(source, tmp_path)
+    assert compiled(source, tmp_path) == before
+    header = tmp_path / "products.h"
+    header.write_text(header.read_text(encoding="utf-8") + "/* changed */\n", encoding="utf-8")
+    assert compiled(source, tmp_path) != before
 
 
 @pytest.mark.usefixtures("kernels")

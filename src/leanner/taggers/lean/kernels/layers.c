@@ -373,6 +373,9 @@ static size_t divide(struct room *room, char *memory, const struct layer *layers
   return memory - begin;
 }
 
+/* Whether products are made by AMX here. */
+int leanner_has_amx(void) { return has_tiles(); }
+
 /* States of the last layer at the wanted positions, `result` [wanted][width], of the words `ids`, rows behind each other
  * and behind `before` positions that all of them see, `held` of each layer. `wanted` is in order, each position at most
  * once. Returns 0, or 1 without memory. */

@@ -116,10 +116,15 @@ class LayerKernels:
 
     Args:
         library: As ``compiled`` returns it.
+
+    Attributes:
+        has_amx: Whether products are made by AMX: the CPU has it, and the kernel lets this process use it.
     """
 
     def __init__(self, library: Path) -> None:
-        self._function: Final[Any] = ctypes.CDLL(str(library)).leanner_layers
+        functions = ctypes.CDLL(str(library))
+        self.has_amx: Final = bool(functions.leanner_has_amx())
+        self._function: Final[Any] = functions.leanner_layers
         self._function.argtypes, self._function.restype = _ARGUMENTS, _INT
 
     def __call__(
@@ -195,10 +200,16 @@ def _try(kernels: LayerKernels) -> None:
     Raises:
         KernelError: They are not: of this compiler on this machine, nothing else is to be believed.
     """
+    # Sizes that fill blocks of weights, and such that do not.
+    for heads, size, inner in ((2, 32, 64), (3, 16, 80), (1, 40, 72)):
+        _try_sizes(kernels, heads, size, inner)
+
+
+def _try_sizes(kernels: LayerKernels, heads: int, size: int, inner: int) -> None:
     generator = torch.Generator().manual_seed(0)
     # A step that is rounded otherwise is seen by its row: there are several.
     lengths = [200, *[37] * 12, 3]
-    embedding, layers, held = made_up(2, heads=2, size=32, inner=64, before=5, generator=generator)
+    embedding, layers, held = made_up(2, heads=heads, size=size, inner=inner, before=5, generator=generator)
     ids = torch.randint(0, len(embedding.words[0]), (sum(lengths),), generator=generator)
     sizes = torch.tensor(lengths)
     wanted = torch.arange(0, len(ids), 2)
