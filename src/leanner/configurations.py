@@ -14,6 +14,7 @@ from typing import Final
 from leanner.passes.compiling import Compile
 from leanner.passes.engines import OnnxRuntime
 from leanner.passes.engines import OpenVino
+from leanner.passes.graphs import CudaGraphs
 from leanner.passes.precision import Precision
 from leanner.passes.pruning.depth import LayerPruning
 from leanner.passes.pruning.ffn import FfnPruning
@@ -214,6 +215,13 @@ _CASES: Final = (
     Configuration("lean-windows", "runtime", (LeanRuntime(window_words=128),), unbounded=_TOGETHER, default=False),
     Configuration("lean-bf16", "combined", (Precision("bfloat16"), LeanRuntime()), bound=_HALF, default=False),
     Configuration("lean-fp16", "combined", (Precision("float16"), LeanRuntime()), bound=_HALF, default=False),
+    Configuration(
+        "lean-fp16-graphs",
+        "combined",
+        (Precision("float16"), LeanRuntime(), CudaGraphs()),
+        bound=_HALF,
+        default=False,
+    ),
     Configuration("lean-int8", "combined", (Int8Dynamic(), LeanRuntime()), bound=_INT8),
     Configuration("lean-int8-prefix", "combined", (Int8Dynamic(), _CACHED), bound=_INT8_PREFIX, default=False),
     Configuration("lean-int8-static", "combined", (Int8Static(), LeanRuntime()), bound=_STATIC),

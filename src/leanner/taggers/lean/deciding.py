@@ -17,6 +17,7 @@ from leanner.taggers.lean.batches import token_batches
 from leanner.taggers.lean.bert import CachedPrefix
 from leanner.taggers.lean.bert import PackedBert
 from leanner.taggers.lean.encoding import WordEncoder
+from leanner.taggers.lean.graphs import GraphedBert
 from leanner.taggers.lean.int8_encoder import fits
 from leanner.taggers.lean.kernels import find_kernels
 from leanner.taggers.lean.kernels.layers import find_layer_kernels
@@ -78,7 +79,7 @@ class Decider:
         notes: What a reader of its results must know.
     """
 
-    encoder: PackedBert | PaddedEncoder
+    encoder: PackedBert | PaddedEncoder | GraphedBert
     notes: tuple[str, ...]
 
     def __init__(
@@ -111,6 +112,11 @@ class Decider:
                 states /= torch.from_numpy(counts).clamp_(min=1).to(states).unsqueeze(-1)
             scores = self._parts.head(states)
             return choose(scores.float() if self._parts.in_float32 else scores, chunk.ends, self._parts.crf)
+
+    def record_small_batches(self) -> None:
+        """Have the encoder record small batches as CUDA graphs, and replay them."""
+        assert isinstance(self.encoder, PackedBert), "who asks for graphs has asked what the encoder is"
+        self.encoder = GraphedBert(self.encoder)
 
     def _run(self, rows: Sequence[Row], states: torch.Tensor, prefix: CachedPrefix | None) -> None:
         skipped = 0 if prefix is None else prefix.length

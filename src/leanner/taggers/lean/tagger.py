@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from leanner.taggers.flair import FlairTagger
     from leanner.taggers.lean.bert import PackedBert
     from leanner.taggers.lean.deciding import Decider
+    from leanner.taggers.lean.graphs import GraphedBert
     from leanner.taggers.lean.padded import PaddedEncoder
 
 
@@ -78,9 +79,13 @@ class LeanTagger(Runner):
         self.quality.extend(note for note in self._decide.notes if note not in self.quality)
 
     @property
-    def encoder(self) -> PackedBert | PaddedEncoder:
+    def encoder(self) -> PackedBert | PaddedEncoder | GraphedBert:
         """What computes its hidden states."""
         return self._decide.encoder
+
+    def record_small_batches(self) -> None:
+        """Have them recorded as CUDA graphs from now on: no weight is to be changed any more."""
+        self._decide.record_small_batches()
 
     @property
     def device(self) -> torch.device:

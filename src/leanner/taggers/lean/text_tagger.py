@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from leanner.taggers.hf.tagger import HfTagger
     from leanner.taggers.lean.bert import PackedBert
+    from leanner.taggers.lean.graphs import GraphedBert
     from leanner.taggers.lean.padded import PaddedEncoder
 
 
@@ -57,9 +58,13 @@ class LeanTextTagger(TextRunner):
         self._tokenizer: Final = type(tagger.tokenizer).__name__
 
     @property
-    def encoder(self) -> PackedBert | PaddedEncoder:
+    def encoder(self) -> PackedBert | PaddedEncoder | GraphedBert:
         """What computes its hidden states."""
         return self._decide.encoder
+
+    def record_small_batches(self) -> None:
+        """Have them recorded as CUDA graphs from now on: no weight is to be changed any more."""
+        self._decide.record_small_batches()
 
     @property
     def device(self) -> torch.device:
