@@ -14,7 +14,6 @@ from typing import Final
 from leanner.passes.compiling import Compile
 from leanner.passes.engines import OnnxRuntime
 from leanner.passes.engines import OpenVino
-from leanner.passes.graphs import CudaGraphs
 from leanner.passes.precision import Precision
 from leanner.passes.pruning.depth import LayerPruning
 from leanner.passes.pruning.ffn import FfnPruning
@@ -218,7 +217,7 @@ _CASES: Final = (
     Configuration(
         "lean-fp16-graphs",
         "combined",
-        (Precision("float16"), LeanRuntime(), CudaGraphs()),
+        (Precision("float16"), LeanRuntime(cuda_graphs=True)),
         bound=_HALF,
         default=False,
     ),

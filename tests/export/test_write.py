@@ -179,10 +179,18 @@ def test_a_folder_that_is_linked_to_stays_a_link(shaped_file: Path, tmp_path: Pa
         Lean.load(tmp_path / "out")
 
 
-@pytest.mark.parametrize("each", [Compile(), Pt2e()], ids=["compile", "pt2e"])
+@pytest.mark.parametrize(
+    ("each", "why"),
+    [
+        (Compile(), "what TorchInductor compiled has no file format; export"),
+        (Pt2e(), "what TorchInductor compiled has no file format; export"),
+        (LeanRuntime(cuda_graphs=True), "CUDA graphs are of a process and its GPU; export it without"),
+    ],
+    ids=["compile", "pt2e", "graphs"],
+)
 def test_what_has_no_file_format_is_refused_before_anything_is_compiled(
-    shaped_file: Path, tmp_path: Path, each: Compile | Pt2e
+    shaped_file: Path, tmp_path: Path, each: Compile | Pt2e | LeanRuntime, why: str
 ) -> None:
-    with pytest.raises(ExportError, match="what TorchInductor compiled has no file format; export"):
+    with pytest.raises(ExportError, match=why):
         export(shaped(shaped_file), each.name, (each,), tmp_path / "out")
     assert left(tmp_path) == []

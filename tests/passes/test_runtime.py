@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from leanner.passes.precision import Precision
 from leanner.passes.protocol import Foresighted
@@ -14,6 +16,8 @@ from leanner.passes.pruning.magnitude import MagnitudePruning
 from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
 from leanner.taggers.lean import support
+from leanner.taggers.lean.graphs import GraphedBert
+from leanner.taggers.lean.padded import PaddedEncoder
 from leanner.taggers.lean.tagger import LeanTagger
 from leanner.taggers.load import load_tagger
 from leanner.taggers.weights import weights_sha256
@@ -66,6 +70,29 @@ def test_what_it_cannot_run_is_one_of_its_refusals(shaped_file: Path) -> None:
     assert str(caught.value) in LeanRuntime().refusals("cpu", None)
 
 
+def test_without_cuda_no_graphs_are_recorded(shaped_file: Path) -> None:
+    graphs = LeanRuntime(cuda_graphs=True)
+    for refuse in (graphs, graphs.check):
+        with pytest.raises(NotRunnable) as caught:
+            refuse(load_tagger(str(shaped_file)))
+        assert str(caught.value) == "CUDA graphs need CUDA, found cpu"
+        assert str(caught.value) in graphs.refusals("cpu", None)
+        assert str(caught.value) not in graphs.refusals("cuda", "any")
+
+
+def test_on_cuda_graphs_are_recorded_of_bert(shaped_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tagger: Any = load_tagger(str(shaped_file))
+    monkeypatch.setattr(type(tagger), "device", torch.device("cuda"))
+    graphed: Any = LeanRuntime(cuda_graphs=True)(tagger)
+    assert isinstance(graphed.encoder, GraphedBert)
+    other: Any = load_tagger(str(shaped_file))
+    padded = lambda parts: (PaddedEncoder(parts.encoder, last_layer=True), ())  # noqa: E731 - in place of a function
+    monkeypatch.setattr("leanner.taggers.lean.deciding._encoder_of", padded)
+    with pytest.raises(NotRunnable) as caught:
+        LeanRuntime(cuda_graphs=True)(other)
+    assert str(caught.value) in LeanRuntime(cuda_graphs=True).refusals("cuda", "any")
+
+
 def test_it_describes_itself() -> None:
     assert LeanRuntime().describe() == {
         "name": "lean-runtime",
@@ -73,6 +100,7 @@ def test_it_describes_itself() -> None:
         "prefix_caching": False,
         "deduplicate": False,
         "window_words": 0,
+        "cuda_graphs": False,
     }
     assert support.NO_REGROUPING in LeanRuntime(window_words=9).refusals("cpu", None)
     assert support.NO_REGROUPING in LeanRuntime(deduplicate=True).refusals("cpu", None)

@@ -77,6 +77,10 @@ def export(
                 f"{configuration}: what TorchInductor compiled has no file format; export a configuration of the lean "
                 "runtime, onnxruntime-… or openvino-…"
             )
+        if getattr(each, "cuda_graphs", False):
+            raise ExportError(
+                f"{configuration}: CUDA graphs are of a process and its GPU; export it without, lean-fp16"
+            )
     target = folder.resolve()
     _check_target(target, force=force)
     last = passes[-1] if passes else None

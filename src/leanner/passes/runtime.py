@@ -7,9 +7,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Final
 
 from leanner.passes.protocol import NotRunnable
 from leanner.passes.protocol import run_by_its_library
+from leanner.taggers.lean.support import NO_GRAPHS
 from leanner.taggers.lean.support import NO_REGROUPING
 from leanner.taggers.lean.support import PREFIX_REASONS
 from leanner.taggers.lean.support import REASONS
@@ -17,6 +19,9 @@ from leanner.taggers.lean.support import REASONS
 
 if TYPE_CHECKING:
     from leanner.taggers.protocol import Tagger
+
+
+_NO_CUDA: Final = "CUDA graphs need CUDA, found {device}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,15 @@ class LeanRuntime:
         window_words: The most words of sentences of a document that are computed together, as each
             other's context: see ``leanner.taggers.lean.windows``. The tagger was not trained so: F1
             may change. 0 for each sentence alone, as Flair does it.
+        cuda_graphs: Whether what a small batch computes is recorded once for its shape, and replayed: see
+            ``leanner.taggers.lean.graphs``. No weight is to be changed then any more. Not run on a GPU yet.
     """
 
     batch_tokens: int = 2048
     prefix_caching: bool = False
     deduplicate: bool = False
     window_words: int = 0
+    cuda_graphs: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_tokens < 1:
@@ -63,7 +71,7 @@ class LeanRuntime:
         """Return ``name`` and the parameters."""
         return {"name": self.name, **dataclasses.asdict(self)}
 
-    def refusals(self, device: str, gpu: str | None) -> tuple[str, ...]:  # noqa: ARG002 - every device is one to it
+    def refusals(self, device: str, gpu: str | None) -> tuple[str, ...]:  # noqa: ARG002 - the GPU's name does not matter
         """Return the reasons for which it can be not runnable, as ``NotRunnable`` gives them.
 
         Args:
@@ -71,7 +79,15 @@ class LeanRuntime:
             gpu: Name of the GPU, if the device is one.
         """
         reasons = REASONS + PREFIX_REASONS if self.prefix_caching else REASONS
-        return (*reasons, NO_REGROUPING) if self.deduplicate or self.window_words else reasons
+        if self.deduplicate or self.window_words:
+            reasons = (*reasons, NO_REGROUPING)
+        if not self.cuda_graphs:
+            return reasons
+        return (
+            (*reasons, NO_GRAPHS)
+            if device.startswith("cuda")
+            else (*reasons, NO_GRAPHS, _NO_CUDA.format(device=device))
+        )
 
     def check(self, tagger: Tagger) -> None:
         """Refuse what the runtime cannot run, before other passes take their time.
@@ -85,6 +101,7 @@ class LeanRuntime:
         from leanner.taggers.lean.make import check_runnable  # noqa: PLC0415
 
         run_by_its_library(tagger, self.name)
+        self._check_device(tagger)
         try:
             check_runnable(
                 tagger, prefix_caching=self.prefix_caching, regroup=self.deduplicate or self.window_words > 0
@@ -104,13 +121,21 @@ class LeanRuntime:
         from leanner.taggers.lean.make import make_lean  # noqa: PLC0415
 
         run_by_its_library(tagger, self.name)
+        self._check_device(tagger)
         try:
-            return make_lean(
+            lean = make_lean(
                 tagger,
                 batch_tokens=self.batch_tokens,
                 prefix_caching=self.prefix_caching,
                 deduplicate=self.deduplicate,
                 window_words=self.window_words,
             )
+            if self.cuda_graphs:
+                lean.record_small_batches()
         except TaggerError as error:
             raise NotRunnable(str(error)) from error
+        return lean
+
+    def _check_device(self, tagger: Tagger) -> None:
+        if self.cuda_graphs and tagger.device.type != "cuda":
+            raise NotRunnable(_NO_CUDA.format(device=tagger.device))

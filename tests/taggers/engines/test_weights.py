@@ -53,6 +53,7 @@ def check(parts: Parts, stored: list[Stored], bits: int) -> None:
     linears = [module.weight for module in PaddedBert(parts).modules() if isinstance(module, torch.nn.Linear)]
     weights = [weight.detach().numpy().astype(np.float64) for weight in linears]
     left = list(stored)
+    assert len(left) == len(weights)
     for weight in weights:
         fitting = [n for n, (integers, steps) in enumerate(left) if fits(weight, integers, steps)]
         assert fitting, f"no integers within half a step of a layer of {weight.shape}"

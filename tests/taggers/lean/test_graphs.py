@@ -97,11 +97,30 @@ def test_a_cached_prefix_goes_the_encoders_own_way(model: BertModel) -> None:
     assert recorder.shapes == []
 
 
-@given(st.integers(1, 20), st.integers(1, 300))
-def test_a_batch_gets_the_smallest_shape_that_holds_it(rows: int, longest: int) -> None:
-    shape = shape_of([1] * (rows - 1) + [longest])
-    expected = [(r, length) for r in ROWS for length in LENGTHS if r >= rows and length >= longest]
-    assert shape == min(expected, default=None)
+@given(st.integers(1, 20), st.integers(1, 300), st.sampled_from([20, 100, 128, 512]))
+def test_a_batch_gets_the_smallest_shape_that_holds_it(rows: int, longest: int, positions: int) -> None:
+    shape = shape_of([1] * (rows - 1) + [longest], positions)
+    least = min(((r, length) for r in ROWS for length in LENGTHS if r >= rows and length >= longest), default=None)
+    assert shape == (None if least is None or least[1] > positions else least)
+
+
+def test_nothing_is_dropped_out_whatever_mode_the_modules_are_in() -> None:
+    model = bert().train()
+    ids, wanted = batch([9, 4], 0)
+    places = [*range(9), *range(32, 36)]
+
+    def record(compute: Computes, given: Tensor, mask: Tensor) -> Callable[[], Tensor]:
+        """Return what is computed now, as a graph has what was done when it was recorded."""
+        given.view(-1)[places] = ids
+        mask.zero_().view(-1)[places] = 1.0
+        result = compute(given, mask)
+        return lambda: result
+
+    with torch.inference_mode():
+        expected = PackedBert(model)(ids, [9, 4], wanted)
+        found = GraphedBert(PackedBert(model), record)(ids, [9, 4], wanted)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+    assert model.training
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from leanner.taggers.errors import TaggerError
 from leanner.taggers.lean.batches import token_batches
 from leanner.taggers.lean.bert import CachedPrefix
 from leanner.taggers.lean.bert import PackedBert
@@ -22,6 +23,7 @@ from leanner.taggers.lean.int8_encoder import fits
 from leanner.taggers.lean.kernels import find_kernels
 from leanner.taggers.lean.kernels.layers import find_layer_kernels
 from leanner.taggers.lean.padded import PaddedEncoder
+from leanner.taggers.lean.support import NO_GRAPHS
 from leanner.taggers.lean.viterbi import best_tags
 
 
@@ -114,8 +116,13 @@ class Decider:
             return choose(scores.float() if self._parts.in_float32 else scores, chunk.ends, self._parts.crf)
 
     def record_small_batches(self) -> None:
-        """Have the encoder record small batches as CUDA graphs, and replay them."""
-        assert isinstance(self.encoder, PackedBert), "who asks for graphs has asked what the encoder is"
+        """Have the encoder record small batches as CUDA graphs, and replay them.
+
+        Raises:
+            TaggerError: It is another one than BERT.
+        """
+        if not isinstance(self.encoder, PackedBert):
+            raise TaggerError(NO_GRAPHS)
         self.encoder = GraphedBert(self.encoder)
 
     def _run(self, rows: Sequence[Row], states: torch.Tensor, prefix: CachedPrefix | None) -> None:

@@ -20,6 +20,8 @@ import torch
 
 from torch import Tensor
 
+from leanner.taggers.lean.padded import evaluating
+
 
 if TYPE_CHECKING:
     from leanner.taggers.lean.bert import CachedPrefix
@@ -62,13 +64,14 @@ class GraphedBert:
         self.model: Final = encoder.model
         self._encoder: Final = encoder
         self._record: Final = record_cuda_graph if record is None else record
+        self._positions: Final = int(encoder.model.config.max_position_embeddings)
         self._recorded: dict[tuple[int, int], _Recorded] = {}
 
     def __call__(
         self, ids: Tensor, lengths: Sequence[int], wanted: Tensor, prefix: CachedPrefix | None = None
     ) -> Tensor:
         """Return the hidden states of the last layer at the wanted positions, as :class:`PackedBert` does."""
-        shape = shape_of(lengths)
+        shape = shape_of(lengths, self._positions)
         if prefix is not None or shape is None:
             return self._encoder(ids, lengths, wanted, prefix)
         recorded = self._recorded.get(shape)
@@ -77,10 +80,9 @@ class GraphedBert:
         _, longest = shape
         numbers = np.concatenate([row * longest + np.arange(length) for row, length in enumerate(lengths)])
         places = torch.from_numpy(numbers).to(ids.device)
-        recorded.ids.zero_().view(-1)[places] = ids
+        # What the batch before has left elsewhere is masked.
+        recorded.ids.view(-1)[places] = ids
         recorded.mask.zero_().view(-1)[places] = 1.0
-        # Rows that are none see one position: what a softmax over nothing gives may be no number.
-        recorded.mask[len(lengths) :, 0] = 1.0
         # A copy: the next batch writes over the result.
         return recorded.replay().flatten(0, 1)[places[wanted]]
 
@@ -95,16 +97,27 @@ class GraphedBert:
 
         def compute(given: Tensor, mask: Tensor) -> Tensor:
             # Of three dimensions: of two, transformers looks whether all of it is 1, which no graph can hold.
-            hidden: Tensor = model(input_ids=given, attention_mask=mask.unsqueeze(1)).last_hidden_state
+            made = model(
+                input_ids=given, attention_mask=mask.unsqueeze(1), output_hidden_states=False, return_dict=True
+            )
+            hidden: Tensor = made.last_hidden_state
             return hidden
 
-        return _Recorded(given, mask, self._record(compute, given, mask))
+        with evaluating(model):
+            return _Recorded(given, mask, self._record(compute, given, mask))
 
 
-def shape_of(lengths: Sequence[int]) -> tuple[int, int] | None:
-    """Return number and length of the rows that a batch is padded to; ``None`` if it is larger than all of these."""
+def shape_of(lengths: Sequence[int], positions: int) -> tuple[int, int] | None:
+    """Return number and length of the rows that a batch is padded to; ``None`` if it is larger than all of these.
+
+    Args:
+        lengths: Of the batch's rows.
+        positions: That the encoder has embeddings of: no shape is longer.
+    """
     rows, length = bisect.bisect_left(ROWS, len(lengths)), bisect.bisect_left(LENGTHS, max(lengths))
-    return None if rows == len(ROWS) or length == len(LENGTHS) else (ROWS[rows], LENGTHS[length])
+    if rows == len(ROWS) or length == len(LENGTHS) or LENGTHS[length] > positions:
+        return None
+    return ROWS[rows], LENGTHS[length]
 
 
 def record_cuda_graph(compute: Computes, ids: Tensor, mask: Tensor) -> Callable[[], Tensor]:

@@ -59,7 +59,7 @@ class PaddedEncoder:
         mask = torch.arange(int(sizes.max()), device=ids.device) < sizes.unsqueeze(1)
         given = torch.full(mask.shape, self._padding, dtype=ids.dtype, device=ids.device)
         given[mask] = ids
-        with _evaluating(self.model):
+        with evaluating(self.model):
             made = self.model(
                 input_ids=given, attention_mask=mask.long(), output_hidden_states=self._last_layer, return_dict=True
             )
@@ -69,7 +69,7 @@ class PaddedEncoder:
 
 
 @contextlib.contextmanager
-def _evaluating(model: Any) -> Iterator[None]:  # noqa: ANN401 - transformers'
+def evaluating(model: Any) -> Iterator[None]:  # noqa: ANN401 - transformers'
     """Have it drop nothing out, whatever mode its modules are in."""
     training = [module for module in model.modules() if module.training]
     for module in training:

@@ -32,6 +32,7 @@ BLOCKS: Final = (
 )
 
 NO_PREFIX: Final = "a tagger without a prompt: no prefix to cache"
+NO_GRAPHS: Final = "an encoder of another kind than BERT: no CUDA graphs are recorded of it"
 CONTEXT: Final = "context before the prompt, another for each sentence: no prefix to cache"
 
 NO_REGROUPING: Final = "a tagger of transformers: sentences are tagged once, or together, for taggers of Flair only"

@@ -63,7 +63,11 @@ class LeanTextTagger(TextRunner):
         return self._decide.encoder
 
     def record_small_batches(self) -> None:
-        """Have them recorded as CUDA graphs from now on: no weight is to be changed any more."""
+        """Have them recorded as CUDA graphs from now on: no weight is to be changed any more.
+
+        Raises:
+            TaggerError: The encoder is another one than BERT.
+        """
         self._decide.record_small_batches()
 
     @property
