@@ -8,7 +8,8 @@ import pytest
 from bench import strict_json
 from bench import write_corpus
 from leanner.cli import main
-from leanner.peers.contenders import LEAN
+from leanner.peers.names import ENGINES
+from leanner.peers.names import LEAN
 from leanner.peers.result import Peers
 from leanner.report.record import CorpusInfo
 from peers.test_table import row
@@ -21,6 +22,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def bench_peers(subject: Any, load: Any, names: Any, **options: Any) -> Peers:  # noqa: ANN401 - looked at below
         found.update(subject=subject, load=load, names=names, **options)
+        options["say"]("round 1 of 7")
         info = CorpusInfo("made up", "0" * 64, 48, 400, 72, 24)
         return Peers((row("flair"),), "bundled", "0" * 64, info, 10, 9e11, 1e11, {"threads": 1}, {}, 0)
 
@@ -36,9 +38,10 @@ def test_it_prints_a_table_and_writes_json(
     assert main(["bench-peers", *arguments, "--json", str(out)]) == 0
     output = capsys.readouterr()
     assert "leanner bench-peers" in output.out
-    assert output.err == ""
+    # Who waits for minutes, and not at a terminal, is told for what.
+    assert output.err == "round 1 of 7\n"
     assert strict_json(out)["rows"][0]["name"] == "flair"
-    assert (asked["names"], asked["rounds"], asked["seed"]) == (LEAN, 7, 0)
+    assert (asked["names"], asked["rounds"], asked["engines"], asked["seed"]) == (LEAN, 7, ENGINES, 0)
     assert asked["subject"].info.sentences == 48
     assert 10 <= asked["subject"].timed.sentences < 48
 
@@ -69,6 +72,13 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
     arguments = ["--corpora", str(write_corpus(tmp_path / "tmvar")), "--lock", "off"]
     assert main(["bench-peers", *arguments, "--json", str(tmp_path / "no" / "peers.json")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("engines", [(), ("openvino-int8",)])
+def test_engines_may_be_left_out(asked: dict[str, Any], tmp_path: Path, engines: tuple[str, ...]) -> None:
+    arguments = ["--corpora", str(write_corpus(tmp_path / "tmvar")), "--lock", "off", "--engines", *engines]
+    assert main(["bench-peers", *arguments]) == 0
+    assert tuple(asked["engines"]) == engines
 
 
 @pytest.mark.parametrize("arguments", [["--rounds", "1"], ["--sentences", "0"], ["--round-sentences", "few"]])

@@ -14,6 +14,8 @@ from leanner.arguments import at_least
 from leanner.arguments import positive
 from leanner.configurations import named
 from leanner.corpora.environment import corpora_from_environment
+from leanner.peers.names import ENGINES
+from leanner.peers.names import LEAN
 from leanner.report.table import WIDE
 
 
@@ -65,6 +67,14 @@ def add_parser(subparsers: Subparsers) -> None:
         help="leanner's own that take part, of those in the lean runtime (default: lean and the int8 ones that run by "
         "default)",
     )
+    parser.add_argument(
+        "--engines",
+        nargs="*",
+        choices=ENGINES,
+        default=ENGINES,
+        metavar="NAME",
+        help=f"other engines that take part; nothing behind it for none (default: {' '.join(ENGINES)})",
+    )
     parser.add_argument("--sentences", type=positive, metavar="N", help="F1 on whole articles with about N sentences")
     parser.add_argument(
         "--round-sentences",
@@ -91,7 +101,6 @@ def run(args: argparse.Namespace) -> int:
     # torch and Flair take seconds, which other sub-commands need not wait for
     from leanner.corpora.native import CorpusError  # noqa: PLC0415
     from leanner.measure.errors import SetupError  # noqa: PLC0415
-    from leanner.peers.contenders import LEAN  # noqa: PLC0415
     from leanner.taggers.errors import TaggerError  # noqa: PLC0415
 
     names = tuple(args.configurations or LEAN)
@@ -137,7 +146,14 @@ def _measured(args: argparse.Namespace, names: tuple[str, ...], errors: Console)
     subject = load_subject(Text(corpora, args.sentences, args.round_sentences, args.seed, "error"))
     with device_lock("cpu", args.lock, errors.print), errors.status("preparing") as status:
         return bench_peers(
-            subject, lambda: load_tagger(args.tagger), names, rounds=args.rounds, seed=args.seed, say=status.update
+            subject,
+            lambda: load_tagger(args.tagger),
+            names,
+            rounds=args.rounds,
+            engines=args.engines,
+            seed=args.seed,
+            # A status that is no terminal's is not seen.
+            say=status.update if errors.is_terminal else errors.print,
         )
 
 

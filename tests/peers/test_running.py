@@ -14,6 +14,7 @@ from bench import write_corpus
 from leanner.bench_peers_cli import Text
 from leanner.measure.subject import load_subject
 from leanner.peers import contenders
+from leanner.peers.names import ENGINES
 from leanner.peers.running import bench_peers
 from leanner.taggers.load import load_tagger
 
@@ -37,9 +38,9 @@ def peers(shaped_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Peers:
 
 
 def test_who_cannot_take_part_has_a_row_with_the_reason(peers: Peers) -> None:
-    assert [row.name for row in peers.rows] == ["flair", *contenders.ENGINES, *NAMES]
+    assert [row.name for row in peers.rows] == ["flair", *ENGINES, *NAMES]
     reasons = {row.name: row.reason for row in peers.rows if row.reason is not None}
-    assert set(reasons) == {*contenders.ENGINES, "lean-int8-static-prefix"}
+    assert set(reasons) == {*ENGINES, "lean-int8-static-prefix"}
     assert "pip install 'leanner[engines]'" in str(reasons["openvino-int8"])
     assert "context before the prompt" in str(reasons["lean-int8-static-prefix"])
     assert all(row.rounds_s == () and row.f1 is None for row in peers.rows if row.reason is not None)
@@ -81,6 +82,14 @@ def test_it_is_json_that_says_what_it_is_of(peers: Peers) -> None:
     assert data["rows"][0]["name"] == "flair"
     assert data["rows"][1]["sentences_per_s"] is None
     assert data["environment"]["threads"] >= 1
+
+
+def test_engines_may_be_left_out(shaped_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = load_subject(Text((str(write_corpus(tmp_path / "tmvar")),), None, 10, 0, "error"))
+    monkeypatch.setattr(contenders, "_MINI_BATCHES", (8,))
+    found = bench_peers(subject, lambda: load_tagger(str(shaped_file)), ("lean",), rounds=2, engines=())
+    assert [row.name for row in found.rows] == ["flair", "lean"]
+    assert all(row.against_engines is None for row in found.rows)
 
 
 def test_one_round_tells_nothing(shaped_file: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 from leanner.configurations import named
 from leanner.measure.rounds import tag_all
 from leanner.measure.rounds import timed
+from leanner.peers.names import FLAIR
 from leanner.taggers.engines.tagger import EngineTagger
 from leanner.taggers.flair import FlairTagger
 from leanner.taggers.lean.tagger import LeanTagger
@@ -25,18 +26,6 @@ if TYPE_CHECKING:
     from leanner.taggers.protocol import Tagger
     from leanner.types import Document
 
-
-FLAIR: Final = "flair"
-#: What a user could pick instead of leanner's own configurations.
-ENGINES: Final = ("onnxruntime-int8", "openvino-int8")
-#: Leanner's own, by default.
-LEAN: Final = (
-    "lean",
-    "lean-int8-static",
-    "lean-int8-static-prefix",
-    "lean-int8-static-prefix-ffn-ls-50",
-    "lean-int8-static-prefix-heads-ffn-ls-50",
-)
 
 #: Sentences of a mini-batch of Flair's that are tried.
 _MINI_BATCHES: Final = (8, 16, 32, 64)

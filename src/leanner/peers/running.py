@@ -26,10 +26,10 @@ from leanner.passes.protocol import NotRunnable
 from leanner.peers.ceiling import float32_ceiling
 from leanner.peers.ceiling import int8_ceiling
 from leanner.peers.ceiling import shapes_of
-from leanner.peers.contenders import ENGINES
-from leanner.peers.contenders import FLAIR
 from leanner.peers.contenders import Contender
 from leanner.peers.contenders import prepared
+from leanner.peers.names import ENGINES
+from leanner.peers.names import FLAIR
 from leanner.peers.operations import Weights
 from leanner.peers.operations import executed
 from leanner.peers.result import Peers
@@ -70,6 +70,7 @@ def bench_peers(
     configurations: Sequence[str],
     *,
     rounds: int,
+    engines: Sequence[str] = ENGINES,
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> Peers:
@@ -80,6 +81,7 @@ def bench_peers(
         load: Loads the tagger anew.
         configurations: Leanner's own that take part.
         rounds: Of each.
+        engines: Which of ``ENGINES`` take part.
         seed: Of the bootstrap.
         say: Told of the progress.
 
@@ -96,7 +98,7 @@ def bench_peers(
     weights, shapes = Weights.of(reference.parts), shapes_of(reference.model)
     contenders: dict[str, Contender] = {}
     reasons: dict[str, str] = {}
-    names = tuple(dict.fromkeys((FLAIR, *ENGINES, *configurations)))
+    names = tuple(dict.fromkeys((FLAIR, *engines, *configurations)))
     for name in names:
         say(f"preparing {name}")
         try:
