@@ -95,7 +95,7 @@ def md1_p99_s(rate: float, service_s: float) -> float:
             term**step / math.factorial(step) * math.exp(-term) for step, term in zip(steps, terms, strict=True)
         )
 
-    return service_s + float(brentq(lambda seconds: waits_at_most(seconds) - 0.99, 0.0, 20 * service_s))
+    return service_s + float(brentq(lambda seconds: waits_at_most(seconds) - 0.99, 0.0, 25 * service_s))
 
 
 def md1(service_s: float, number: int) -> Load:

@@ -25,8 +25,8 @@ from leanner.serving.load.interval import quantile
 #: The share of requests that are to be answered within the bound.
 SHARE: Final = 0.99
 
-#: Requests that a trial takes, at least. The p99 has an upper end from 368 on; with 1,000, one of 20 searches on a
-#: simulated queue found 120 % of the true rate, with 3,000 none more than 101 %.
+#: Requests that a trial takes, at least. The p99 has an upper end from 368 on; with 1,000, 20 searches on a simulated
+#: queue found up to 108 % of the true rate, with 3,000 up to 103 % (tests/serving/load/figures.py).
 LEAST_REQUESTS: Final = 3_000
 
 #: Sends requests at a rate, with a seed; returns the latency of each in milliseconds, in the order in which they were
