@@ -21,8 +21,11 @@ def test_flair_runs_in_the_mini_batches_that_are_fastest(shaped_file: Path, monk
     seconds = {8: 3.0, 16: 1.0, 32: 2.0, 64: 4.0}
     monkeypatch.setattr(contenders, "_least_s", lambda tagger, _: seconds[tagger.mini_batch_size])
     original = load_tagger(str(shaped_file))
-    made = contenders.prepared("flair", lambda: original, DOCUMENTS, DOCUMENTS[:1])
+    said: list[str] = []
+    made = contenders.prepared("flair", lambda: original, DOCUMENTS, DOCUMENTS[:1], said.append)
     assert isinstance(made.tagger, FlairTagger)
+    # With a large tagger that takes minutes.
+    assert said == ["preparing flair", *(f"preparing flair: mini_batch_size {size}" for size in seconds)]
     assert (made.setting, made.tried) == ({"mini_batch_size": 16}, seconds)
     assert (made.tagger.mini_batch_size, original.mini_batch_size) == (16, 32)
     assert made.predictions == list(original.tag(DOCUMENTS))

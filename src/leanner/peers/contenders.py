@@ -57,7 +57,11 @@ class Contender:
 
 
 def prepared(
-    name: str, load: Callable[[], Tagger], documents: Sequence[Document], timed_documents: Sequence[Document]
+    name: str,
+    load: Callable[[], Tagger],
+    documents: Sequence[Document],
+    timed_documents: Sequence[Document],
+    say: Callable[[str], None] = lambda _: None,
 ) -> Contender:
     """Return a contender, warm, with what it says of the whole text.
 
@@ -66,12 +70,14 @@ def prepared(
         load: Loads the tagger anew.
         documents: The whole text.
         timed_documents: What rounds tag.
+        say: Told of the progress.
 
     Raises:
         NotRunnable: A pass cannot run here, or a package is missing.
     """
+    say(f"preparing {name}")
     tagger, prepare_s = timed(partial(_applied, name, load()))
-    tagger, setting, tried = _at_its_best(tagger, timed_documents)
+    tagger, setting, tried = _at_its_best(tagger, timed_documents, lambda size: say(f"preparing {name}: {size}"))
     predictions = tag_all(tagger, documents)
     tag_all(tagger, timed_documents)
     return Contender(name, tagger, prepare_s, setting, tried, predictions)
@@ -85,7 +91,9 @@ def _applied(name: str, tagger: Tagger) -> Tagger:
     return tagger
 
 
-def _at_its_best(tagger: Tagger, documents: Sequence[Document]) -> tuple[Tagger, dict[str, int], dict[int, float]]:
+def _at_its_best(
+    tagger: Tagger, documents: Sequence[Document], say: Callable[[str], None]
+) -> tuple[Tagger, dict[str, int], dict[int, float]]:
     sizes: dict[int, Tagger]
     if isinstance(tagger, FlairTagger):
         what, sizes = "mini_batch_size", {size: _in_mini_batches(tagger, size) for size in _MINI_BATCHES}
@@ -95,7 +103,10 @@ def _at_its_best(tagger: Tagger, documents: Sequence[Document]) -> tuple[Tagger,
         assert isinstance(tagger, LeanTagger)
         # Leanner's own are as their configurations say.
         return tagger, {"batch_tokens": tagger.batch_tokens}, {}
-    tried = {size: _least_s(sized, documents) for size, sized in sizes.items()}
+    tried = {}
+    for size, sized in sizes.items():
+        say(f"{what} {size}")
+        tried[size] = _least_s(sized, documents)
     best = min(tried, key=lambda size: tried[size])
     return sizes[best], {what: best}, tried
 

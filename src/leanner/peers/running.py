@@ -100,9 +100,8 @@ def bench_peers(
     reasons: dict[str, str] = {}
     names = tuple(dict.fromkeys((FLAIR, *engines, *configurations)))
     for name in names:
-        say(f"preparing {name}")
         try:
-            contenders[name] = prepared(name, load, subject.documents, subject.timed.documents)
+            contenders[name] = prepared(name, load, subject.documents, subject.timed.documents, say)
         except NotRunnable as error:
             reasons[name] = str(error)
     seen = _rounds(contenders, subject, shapes, rounds, say)
