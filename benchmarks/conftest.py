@@ -3,7 +3,8 @@
 What is no case takes minutes, and runs when it is asked for: what measuring itself costs, whether the lean
 runtime has Flair's spans, how time grows with the text, what dynamic batching gains, whether the load is what
 limits a served case, the served cases themselves, what batch size and delay make of them, whether servers grow,
-what they reach of the batcher in this process, and what single kernels gain.
+what they reach of the batcher in this process, what single kernels gain, and what each configuration loses on a
+large text.
 """
 
 from __future__ import annotations
@@ -14,7 +15,19 @@ import pytest
 
 
 #: Markers of what runs by ``-m`` alone.
-ASKED_FOR = ("overhead", "equality", "growth", "batching", "load", "served", "sweep", "soak", "floor", "kernels")
+ASKED_FOR = (
+    "overhead",
+    "equality",
+    "growth",
+    "batching",
+    "load",
+    "served",
+    "sweep",
+    "soak",
+    "floor",
+    "kernels",
+    "losses",
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

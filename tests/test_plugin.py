@@ -237,7 +237,7 @@ def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
         return {name.partition("::")[0] for name in collected(cases.run("--collect-only", "-q", *more))}
 
     names = ("sampler", "same_spans", "regrouping", "growth", "batching", "load", "served", "sweep", "soak", "heap")
-    others = {f"test_{name}.py" for name in (*names, "floor", "kernels")}
+    others = {f"test_{name}.py" for name in (*names, "floor", "kernels", "losses")}
     assert files()
     assert not others & files()
     assert not others & files("-m", "gpu")
@@ -247,6 +247,7 @@ def test_what_is_no_case_runs_when_it_is_asked_for(cases: Cases) -> None:
     assert files("-m", "batching") == {"test_batching.py"}
     assert files("-m", "load") == {"test_load.py"}
     assert files("-m", "kernels") == {"test_kernels.py"}
+    assert files("-m", "losses") == {"test_losses.py"}
     assert files("-m", "served") == {"test_served.py"}
     assert files("-m", "sweep") == {"test_sweep.py"}
     assert files("-m", "soak") == {"test_soak.py", "test_heap.py"}

@@ -56,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: whether a server's memory grows; runs with -m soak alone")
     config.addinivalue_line("markers", "floor: servers against the batcher of this process; runs with -m floor alone")
     config.addinivalue_line("markers", "kernels: what single kernels gain; runs with -m kernels alone")
+    config.addinivalue_line("markers", "losses: F1 of each configuration, untimed; runs with -m losses alone")
     config.addinivalue_line("markers", "load: whether the load is what limits; runs with -m load alone")
     config.stash[OPTIONS] = read_options(config)
     config.stash[JSON_REPORT] = JsonReport(config)
