@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from leanner.measure.session import Session
     from leanner.measure.subject import Subject
     from leanner.taggers.flair import FlairTagger
     from leanner.taggers.lean.tagger import LeanTagger
     from leanner.taggers.protocol import Tagger
     from leanner.types import Document
+    from leanner.types import Span
 
 
 pytestmark = pytest.mark.equality
@@ -36,6 +38,9 @@ TIE: Final = 1e-4
 
 #: More ties than these are no coincidence.
 MOST_TIED: Final = 0.001
+
+#: Share of sentences that float16 is to leave as they are.
+LEAST_SAME: Final = 0.999
 
 #: The tagger of HunFlair2's shape sees this much of the text.
 SHAPED_SENTENCES: Final = 2_000
@@ -48,7 +53,7 @@ class Compared:
     Attributes:
         sentences: All of them.
         spans: Of Flair.
-        tied: Sentences with other spans that have a word with two scores within ``TIE`` of each other.
+        tied: Sentences with other spans, in which a word of such a span has two scores within ``TIE`` of each other.
         different: Other sentences with other spans, as document and number.
     """
 
@@ -66,7 +71,8 @@ def compare(reference: FlairTagger, lean: LeanTagger, documents: Sequence[Docume
         sentences += len(expected)
         spans += sum(map(len, expected))
         others = [n for n, (a, b) in enumerate(zip(expected, found, strict=True)) if a != b]
-        close = margins(lean, document) if others else []
+        differ = [set(a) ^ set(b) for a, b in zip(expected, found, strict=True)]
+        close = margins(lean, document, differ) if others else []
         for number in others:
             if close[number] < TIE:
                 tied += 1
@@ -75,8 +81,14 @@ def compare(reference: FlairTagger, lean: LeanTagger, documents: Sequence[Docume
     return Compared(sentences, spans, tied, tuple(different))
 
 
-def margins(lean: LeanTagger, document: Document) -> list[float]:
-    """Return for each sentence by how much the best tag of a word beats the second, at least."""
+def margins(lean: LeanTagger, document: Document, differ: Sequence[set[Span]]) -> list[float]:
+    """Return for each sentence by how much the best tag of a word beats the second, at least.
+
+    Args:
+        lean: Has the scores.
+        document: With the sentences.
+        differ: Of each sentence the spans whose words are looked at.
+    """
     scores: list[Any] = []
     head: Any = lean.parts.head
     handle = head.register_forward_hook(lambda module, given, result: scores.append(result))  # noqa: ARG005 - torch's
@@ -89,12 +101,17 @@ def margins(lean: LeanTagger, document: Document) -> list[float]:
     words = (best[:, 0] - best[:, 1]).tolist()
     chunk = lean.encode([document])
     begin, ends, found = 0, iter(chunk.ends.tolist()), []
-    for offsets in chunk.offsets[0]:
+    prompt = len(lean.reading.prompt)
+    for offsets, spans in zip(chunk.offsets[0], differ, strict=True):
         if offsets is None:
             found.append(math.inf)
             continue
         end = next(ends)
-        found.append(min(words[begin:end]))
+        own = zip(offsets, words[begin + prompt : end], strict=True)
+        inside = (
+            margin for (first, last), margin in own if any(first < span.end and span.start < last for span in spans)
+        )
+        found.append(min(inside, default=math.inf))
         begin = end
     return found
 
@@ -134,6 +151,29 @@ def check(name: str, compared: Compared) -> None:
 def test_the_tagger(tagger: Tagger, merged_corpus: Subject) -> None:
     """On all of the corpus, the tagger of ``--leanner-tagger``."""
     check(tagger.name, compare(*both(tagger), merged_corpus.documents))
+
+
+@pytest.mark.gpu
+def test_float16_on_a_gpu(leanner_session: Session, merged_corpus: Subject) -> None:
+    """The lean runtime in half precision, against Flair in float32 on the same device."""
+    import torch  # noqa: PLC0415 - cases are collected without torch
+
+    from leanner.passes.precision import Precision  # noqa: PLC0415 - the same
+    from leanner.taggers.lean.tagger import LeanTagger  # noqa: PLC0415 - the same
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    half: Any = Precision("float16")(leanner_session.tagger("cuda"))
+    sentences, same = same_sentences(leanner_session.tagger("cuda"), LeanTagger(half), merged_corpus.documents)
+    print(f"float16: {same} of {sentences} sentences have the spans of float32")  # noqa: T201 - shown with -rP
+    assert same >= LEAST_SAME * sentences
+
+
+def same_sentences(one: Tagger, other: Tagger, documents: Sequence[Document]) -> tuple[int, int]:
+    """Return how many sentences there are, and how many have the same spans from both."""
+    pairs = zip(one.tag(documents), other.tag(documents), strict=True)
+    same = [a == b for both_say in pairs for a, b in zip(*both_say, strict=True)]
+    return len(same), sum(same)
 
 
 def test_the_shape_of_hunflair2(shaped_file: Path, merged_corpus: Subject) -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from leanner.peers import contenders
 from leanner.taggers.engines.tagger import EngineTagger
@@ -11,10 +12,6 @@ from leanner.taggers.load import load_tagger
 from taggers.engines.engines import TorchEngine
 from taggers.engines.test_deciding import DOCUMENTS
 from taggers.engines.test_deciding import lean_of
-
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_flair_runs_in_the_mini_batches_that_are_fastest(shaped_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +28,22 @@ def test_flair_runs_in_the_mini_batches_that_are_fastest(shaped_file: Path, monk
     assert made.predictions == list(original.tag(DOCUMENTS))
 
 
+@pytest.mark.parametrize(("best", "tried"), [(2, [1, 2, 4, 8, 16, 32, 64]), (256, [8, 16, 32, 64, 128, 256, 512])])
+def test_batches_are_tried_until_one_is_slower(
+    best: int, tried: list[int], shaped_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contenders, "_least_s", lambda tagger, _: abs(tagger.mini_batch_size - best))
+    made = contenders.prepared("flair", lambda: load_tagger(str(shaped_file)), DOCUMENTS, DOCUMENTS[:1])
+    assert (made.setting, list(made.tried)) == ({"mini_batch_size": best}, tried)
+
+
+@pytest.mark.parametrize(("sign", "best"), [(1, 1), (-1, 16_384)])
+def test_batches_have_an_end(sign: int, best: int, shaped_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contenders, "_least_s", lambda tagger, _: sign * tagger.mini_batch_size)
+    made = contenders.prepared("flair", lambda: load_tagger(str(shaped_file)), DOCUMENTS, DOCUMENTS[:1])
+    assert made.setting == {"mini_batch_size": best}
+
+
 def test_an_engine_runs_in_the_batches_that_are_fastest(shaped_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contenders, "_least_s", lambda tagger, _: abs(tagger.batch_tokens - 1000.0))
     lean = lean_of(shaped_file)
@@ -38,6 +51,7 @@ def test_an_engine_runs_in_the_batches_that_are_fastest(shaped_file: Path, monke
     monkeypatch.setattr(contenders, "_applied", lambda *_: tagger)
     made = contenders.prepared("openvino-int8", lambda: load_tagger(str(shaped_file)), DOCUMENTS, DOCUMENTS[:1])
     assert made.setting == {"batch_tokens": 1024}
+    assert list(made.tried) == [512, 1024, 2048, 4096]
     assert isinstance(made.tagger, EngineTagger)
     assert (made.tagger.batch_tokens, tagger.batch_tokens) == (1024, 2048)
     assert made.predictions == list(lean.tag(DOCUMENTS))

@@ -133,6 +133,7 @@ BAD_LINES = [
     ('{"id": 1, "text": null}', '"text": null'),
     ('{"id": 1, "text": "a\\ud800"}', "half of a surrogate pair at character 1 of the text"),
     ('{"id": 1, "text": "a", "p": NaN}', "NaN, which is no JSON"),
+    ('{"id": 1, "text": "a", "p": -1e400}', "-1e400, which is too large a number"),
     ("[" * 100_000, "recursion"),
     ('{"id": 1, "text": "' + "9" * 70 + '", "n": 1' + "0" * 5000 + "}", "Exceeds the limit"),
 ]

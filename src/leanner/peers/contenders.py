@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from leanner.types import Document
 
 
-#: Sentences of a mini-batch of Flair's that are tried.
+#: Sentences of a mini-batch of Flair's that are tried first. Where the smallest or the largest is the fastest, smaller
+#: or larger ones are tried until one is slower.
 _MINI_BATCHES: Final = (8, 16, 32, 64)
-#: Sub-tokens of an engine's batch that are tried; the lean runtime has the middle one.
+#: Sub-tokens of an engine's batch that are tried first; the lean runtime has the middle one.
 _BATCH_TOKENS: Final = (512, 1024, 2048, 4096)
+#: Of either, whatever the larger one gains.
+_LARGEST: Final = 16_384
 #: How often each size is tried; the least time counts.
 _TRIES: Final = 2
 
@@ -94,21 +97,33 @@ def _applied(name: str, tagger: Tagger) -> Tagger:
 def _at_its_best(
     tagger: Tagger, documents: Sequence[Document], say: Callable[[str], None]
 ) -> tuple[Tagger, dict[str, int], dict[int, float]]:
-    sizes: dict[int, Tagger]
+    sized: Callable[[int], Tagger]
     if isinstance(tagger, FlairTagger):
-        what, sizes = "mini_batch_size", {size: _in_mini_batches(tagger, size) for size in _MINI_BATCHES}
+        what, sizes, sized = "mini_batch_size", _MINI_BATCHES, partial(_in_mini_batches, tagger)
     elif isinstance(tagger, EngineTagger):
-        what, sizes = "batch_tokens", {size: tagger.in_batches_of(size) for size in _BATCH_TOKENS}
+        what, sizes, sized = "batch_tokens", _BATCH_TOKENS, tagger.in_batches_of
     else:
         assert isinstance(tagger, LeanTagger)
         # Leanner's own are as their configurations say.
         return tagger, {"batch_tokens": tagger.batch_tokens}, {}
-    tried = {}
-    for size, sized in sizes.items():
+
+    def seconds(size: int) -> float:
         say(f"{what} {size}")
-        tried[size] = _least_s(sized, documents)
+        return _least_s(sized(size), documents)
+
+    tried = {size: seconds(size) for size in sizes}
+    while (further := _beyond(tried)) is not None:
+        tried[further] = seconds(further)
     best = min(tried, key=lambda size: tried[size])
-    return sizes[best], {what: best}, tried
+    return sized(best), {what: best}, dict(sorted(tried.items()))
+
+
+def _beyond(tried: Mapping[int, float]) -> int | None:
+    """Return the size behind the end of those that were tried, if the fastest of them lies there."""
+    best = min(tried, key=lambda size: tried[size])
+    if best == min(tried):
+        return best // 2 or None
+    return 2 * best if best == max(tried) and best < _LARGEST else None
 
 
 def _in_mini_batches(tagger: FlairTagger, size: int) -> FlairTagger:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 
@@ -130,7 +131,8 @@ def _plain_line(path: Path, numbered: tuple[int, bytes]) -> Text:
 def _json_line(path: Path, numbered: tuple[int, bytes]) -> Text:
     number, raw = numbered
     try:
-        members: object = json.loads(decode(raw, path, number).rstrip(), parse_constant=_no_number)
+        line = decode(raw, path, number).rstrip()
+        members: object = json.loads(line, parse_constant=_no_number, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise _no_document(path, number, f"{error.msg} at column {error.colno}") from error
     except (ValueError, RecursionError) as error:
@@ -149,6 +151,14 @@ def _json_line(path: Path, numbered: tuple[int, bytes]) -> Text:
 
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name}, which is no JSON")
+
+
+def _finite(number: str) -> float:
+    """Return a number that can be written again: JSON has no infinity."""
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"{number}, which is too large a number")
+    return value
 
 
 def _no_document(path: Path, line: int, found: str) -> CorpusError:

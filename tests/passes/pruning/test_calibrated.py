@@ -15,6 +15,7 @@ from leanner.passes.calibration.inputs import gram_matrices
 from leanner.passes.calibration.text import calibration_text
 from leanner.passes.protocol import WrongOrder
 from leanner.passes.pruning.compensation import prune_compensated
+from leanner.passes.pruning.magnitude import MagnitudePruning
 from leanner.passes.pruning.second_order import SecondOrderPruning
 from leanner.passes.pruning.wanda import WandaPruning
 from leanner.passes.runtime import LeanRuntime
@@ -77,6 +78,19 @@ def test_second_order_is_layer_by_layer_of_the_unpruned_tagger(shaped_file: Path
     grams = gram_matrices(dense, weights(dense), calibration_text(2))
     for name, layer in weights(leaner).items():  # type: ignore[arg-type]
         assert torch.equal(layer.weight, prune_compensated(weights(dense)[name].weight, grams[name], 0.5)), name
+
+
+def test_second_order_fills_in_no_zeros(shaped_file: Path) -> None:
+    """What makes up for a pruned weight would be added to zeros of an earlier pass."""
+    half = shaped(shaped_file)
+    MagnitudePruning(0.5, "layer")(half)
+    with pytest.raises(WrongOrder, match=r"second-order-pruning after zeros \(50% of a layer\): making up"):
+        SecondOrderPruning(0.3, articles=2)(half)
+    zeros = {name: layer.weight == 0 for name, layer in weights(half).items()}
+    # More of them keep those that there are: they cost nothing.
+    SecondOrderPruning(0.7, articles=2)(half)
+    for name, layer in weights(half).items():
+        assert not layer.weight[zeros[name]].any(), name
 
 
 @pytest.mark.parametrize("leaner", PASSES, ids=lambda leaner: leaner.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -22,6 +24,7 @@ from leanner.passes.protocol import WrongOrder
 from leanner.passes.pruning.ffn import GROUP
 from leanner.passes.pruning.ffn import FfnPruning
 from leanner.passes.pruning.heads import HeadPruning
+from leanner.passes.pruning.magnitude import MagnitudePruning
 from leanner.passes.quantization import Int8Dynamic
 from leanner.passes.runtime import LeanRuntime
 from leanner.passes.static import Int8Static
@@ -260,6 +263,9 @@ def test_wrong_order_wrong_share_and_what_cannot_be_run(shaped_file: Path, leane
         leaner(Int8Dynamic()(shaped(shaped_file)))
     with pytest.raises(WrongOrder, match=f"{leaner.name} after lean"):
         leaner(LeanRuntime()(shaped(shaped_file)))
+    fitted = dataclasses.replace(leaner, compensation="least-squares")
+    with pytest.raises(WrongOrder, match=rf"{leaner.name} after zeros \(30% of a layer\): making up"):
+        fitted(MagnitudePruning(0.3, "layer")(shaped(shaped_file)))
     tagger = shaped(shaped_file)
     tagger.model.use_rnn = True  # type: ignore[assignment]
     with pytest.raises(NotRunnable) as caught:

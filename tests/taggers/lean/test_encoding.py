@@ -57,6 +57,20 @@ def test_flair_makes_the_same_rows(
     assert [row.ids.tolist() for row in chunk.rows] == expected
 
 
+def test_a_tokenizer_without_a_limit_has_that_of_the_encoder(embeddings: Any) -> None:  # noqa: ANN401
+    """Flair fails there: more positions than there are vectors for."""
+    limited = Encoder(Reading.of(embeddings, PROMPT), Words())([document(*LONG)])
+    # As Flair sets it for ``model_max_length`` above a million.
+    embeddings.truncate, embeddings.allow_long_sentences, embeddings.stride = False, False, 0
+    embeddings.tokenizer.model_max_length = int(1e30)
+    with pytest.raises(RuntimeError, match="must match the existing size \\(512\\)"):
+        embeddings.embed([FlairSentence([*PROMPT, *LONG[-2].split()])])
+    reading = Reading.of(embeddings, PROMPT)
+    assert (reading.longest, reading.stride, reading.windows) == (512, 256, True)
+    chunk = Encoder(reading, Words())([document(*LONG)])
+    assert [row.ids.tolist() for row in chunk.rows] == [row.ids.tolist() for row in limited.rows]
+
+
 def test_context_ends_with_the_document(embeddings: Any) -> None:  # noqa: ANN401
     encode = Encoder(Reading.of(embeddings, PROMPT), Words())
     alone = encode([document(*SHORT)])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
+from typing import Final
 
 from torch import nn
 
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from leanner.taggers.protocol import Tagger
+
+
+#: Share of a layer's floats that may be zero by chance, or because a training left them so.
+_CHANCE: Final = 0.01
 
 
 def prunable(tagger: Tagger, name: str) -> dict[str, nn.Linear | Int8Linear]:
@@ -37,6 +43,29 @@ def prunable(tagger: Tagger, name: str) -> dict[str, nn.Linear | Int8Linear]:
             raise WrongOrder(f"{name} after {type(layer).__name__}: prune first")
         layers[layer_name] = layer
     return layers
+
+
+def refuse_zeros(layers: Iterable[nn.Module], name: str, most: float = 0.0) -> None:
+    """Refuse layers of floats with more zeros than what makes up for others would leave.
+
+    Integers are not looked at: some of them are zero because they are small.
+
+    Args:
+        layers: As they are.
+        name: Of the pass that asks, for its errors.
+        most: Share of zeros that the pass leaves.
+
+    Raises:
+        WrongOrder: An earlier pass has made them.
+    """
+    for layer in layers:
+        if type(layer) is nn.Linear:
+            zeros = 1.0 - int(layer.weight.count_nonzero()) / layer.weight.numel()
+            if zeros > most + _CHANCE:
+                raise WrongOrder(
+                    f"{name} after zeros ({zeros:.0%} of a layer): making up for what goes would fill them in; "
+                    "remove features first, and prune weights once"
+                )
 
 
 def replace_weight(layer: nn.Linear | Int8Linear, weight: Tensor) -> None:

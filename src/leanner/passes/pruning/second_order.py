@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from leanner.passes.int8 import Int8Linear
+    from leanner.taggers.protocol import Tagger
+    from leanner.types import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,25 @@ class SecondOrderPruning(InputPruning):
     def name(self) -> str:
         """The field's name for it."""
         return "second-order-pruning"
+
+    def pruned(
+        self,
+        tagger: Tagger,
+        layers: Mapping[str, nn.Linear | Int8Linear],
+        documents: Sequence[Document],
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield the name and the pruned weights of each layer.
+
+        Raises:
+            WrongOrder: There are more zeros already.
+        """
+        # The table of configurations is read where torch is not.
+        from leanner.passes.pruning.layers import refuse_zeros  # noqa: PLC0415
+
+        # Where each few neighbours keep as many, some of them would keep a zero.
+        refuse_zeros(layers.values(), self.name, most=self.sparsity if self.among is None else 0.0)
+        # Without arguments ``super`` does not find the class that slots have made anew.
+        yield from InputPruning.pruned(self, tagger, layers, documents)
 
     @property
     def among(self) -> int | None:

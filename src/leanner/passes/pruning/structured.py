@@ -74,17 +74,22 @@ class StructuredPruning(ABC):
 
         Raises:
             NotRunnable: The tagger has parts that the lean runtime, which reads the calibration text, does not have.
-            WrongOrder: The model has int8 layers, whose scales are those of whole rows, or has left its library.
+            WrongOrder: The model has int8 layers, whose scales are those of whole rows, or has left its library; or
+                least squares would fill in zeros.
         """
         # The table of configurations is read where torch is not.
         from leanner.passes.calibration.text import calibration_text  # noqa: PLC0415
         from leanner.passes.pruning.blocks import blocks_of  # noqa: PLC0415
         from leanner.passes.pruning.features import remove_features  # noqa: PLC0415
+        from leanner.passes.pruning.layers import refuse_zeros  # noqa: PLC0415
+        from leanner.taggers.weights import encoder_linears  # noqa: PLC0415
 
         blocks = blocks_of(tagger, self.name)
         sets = [self.features(block) for block in blocks]
         text = calibration_text(self.articles)
         fits = self.compensation == "least-squares"
+        if fits:
+            refuse_zeros((layer for _, layer in encoder_linears(tagger.model)), self.name)
         kept = remove_features(tagger, sets, self.share, text, scope=self.scope, least_squares=fits)
         for block, features in zip(blocks, kept, strict=True):
             self.settle(block, features)

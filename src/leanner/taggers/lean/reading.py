@@ -45,13 +45,31 @@ class Reading:
     def of(cls, embeddings: Any, prompt: Sequence[str]) -> Self:  # noqa: ANN401 - Flair's
         """Return how Flair's ``TransformerWordEmbeddings`` read, with ``prompt`` before each sentence."""
         context = int(embeddings.context_length)
+        longest: int | None = int(embeddings.tokenizer.model_max_length)
+        stride, windows = int(embeddings.stride), bool(embeddings.allow_long_sentences)
+        if not embeddings.truncate:
+            # A tokenizer without a limit: Flair cuts nothing, and fails where the encoder's positions end.
+            longest = _positions_of(embeddings.model)
+            stride, windows = (longest or 0) // 2, longest is not None
         return cls(
             subtokens=embeddings.tokenizer.backend_tokenizer,
             prompt=tuple(prompt),
             context=context,
             separator=SEPARATOR if context and embeddings.use_context_separator else None,
             pooling="mean" if embeddings.subtoken_pooling == "mean" else "first",
-            longest=int(embeddings.tokenizer.model_max_length) if embeddings.truncate else None,
-            stride=int(embeddings.stride),
-            windows=bool(embeddings.allow_long_sentences),
+            longest=longest,
+            stride=stride,
+            windows=windows,
         )
+
+
+def _positions_of(encoder: Any) -> int | None:  # noqa: ANN401 - transformers'
+    """Return how many positions an encoder has a vector for; ``None`` if it tells them in another way."""
+    for module in encoder.modules():
+        # Quantized or not.
+        number = getattr(getattr(module, "position_embeddings", None), "num_embeddings", None)
+        if number is not None:
+            # RoBERTa counts positions from behind the padding's.
+            padding = getattr(module, "padding_idx", None)
+            return int(number) - (0 if padding is None else int(padding) + 1)
+    return None
