@@ -28,19 +28,24 @@ def test_flair_runs_in_the_mini_batches_that_are_fastest(shaped_file: Path, monk
     assert made.predictions == list(original.tag(DOCUMENTS))
 
 
-@pytest.mark.parametrize(("best", "tried"), [(2, [1, 2, 4, 8, 16, 32, 64]), (256, [8, 16, 32, 64, 128, 256, 512])])
+@pytest.mark.parametrize(("best", "tried"), [(2, [1, 2, 4, 8, 16, 32, 64]), (128, [8, 16, 32, 64, 128, 256])])
 def test_batches_are_tried_until_one_is_slower(
     best: int, tried: list[int], shaped_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contenders, "_least_s", lambda tagger, _: abs(tagger.mini_batch_size - best))
-    made = contenders.prepared("flair", lambda: load_tagger(str(shaped_file)), DOCUMENTS, DOCUMENTS[:1])
+    monkeypatch.setattr(contenders, "tag_all", lambda *_: [])
+    made = contenders.prepared("flair", lambda: load_tagger(str(shaped_file)), DOCUMENTS, DOCUMENTS * 300)
     assert (made.setting, list(made.tried)) == ({"mini_batch_size": best}, tried)
 
 
-@pytest.mark.parametrize(("sign", "best"), [(1, 1), (-1, 16_384)])
-def test_batches_have_an_end(sign: int, best: int, shaped_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("sign", "copies", "best"), [(1, 1, 1), (-1, 1, 64), (-1, 300, 256)])
+def test_no_batch_is_empty_or_never_full(
+    sign: int, copies: int, best: int, shaped_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flair gets 256 sentences at a time."""
     monkeypatch.setattr(contenders, "_least_s", lambda tagger, _: sign * tagger.mini_batch_size)
-    made = contenders.prepared("flair", lambda: load_tagger(str(shaped_file)), DOCUMENTS, DOCUMENTS[:1])
+    monkeypatch.setattr(contenders, "tag_all", lambda *_: [])
+    made = contenders.prepared("flair", lambda: load_tagger(str(shaped_file)), DOCUMENTS, DOCUMENTS * copies)
     assert made.setting == {"mini_batch_size": best}
 
 

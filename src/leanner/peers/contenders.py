@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 _MINI_BATCHES: Final = (8, 16, 32, 64)
 #: Sub-tokens of an engine's batch that are tried first; the lean runtime has the middle one.
 _BATCH_TOKENS: Final = (512, 1024, 2048, 4096)
-#: Of either, whatever the larger one gains.
-_LARGEST: Final = 16_384
+#: Sub-tokens beyond which no batch of an engine's is tried.
+_MOST_TOKENS: Final = 16_384
 #: How often each size is tried; the least time counts.
 _TRIES: Final = 2
 
@@ -100,8 +100,10 @@ def _at_its_best(
     sized: Callable[[int], Tagger]
     if isinstance(tagger, FlairTagger):
         what, sizes, sized = "mini_batch_size", _MINI_BATCHES, partial(_in_mini_batches, tagger)
+        # No larger one is ever full.
+        most = min(tagger.chunk_sentences, sum(len(document.sentences) for document in documents))
     elif isinstance(tagger, EngineTagger):
-        what, sizes, sized = "batch_tokens", _BATCH_TOKENS, tagger.in_batches_of
+        what, sizes, sized, most = "batch_tokens", _BATCH_TOKENS, tagger.in_batches_of, _MOST_TOKENS
     else:
         assert isinstance(tagger, LeanTagger)
         # Leanner's own are as their configurations say.
@@ -112,18 +114,18 @@ def _at_its_best(
         return _least_s(sized(size), documents)
 
     tried = {size: seconds(size) for size in sizes}
-    while (further := _beyond(tried)) is not None:
+    while (further := _beyond(tried, most)) is not None:
         tried[further] = seconds(further)
     best = min(tried, key=lambda size: tried[size])
     return sized(best), {what: best}, dict(sorted(tried.items()))
 
 
-def _beyond(tried: Mapping[int, float]) -> int | None:
-    """Return the size behind the end of those that were tried, if the fastest of them lies there."""
+def _beyond(tried: Mapping[int, float], most: int) -> int | None:
+    """Return the size behind the end of those that were tried, up to ``most``, if the fastest of them lies there."""
     best = min(tried, key=lambda size: tried[size])
     if best == min(tried):
         return best // 2 or None
-    return 2 * best if best == max(tried) and best < _LARGEST else None
+    return 2 * best if best == max(tried) and 2 * best <= most else None
 
 
 def _in_mini_batches(tagger: FlairTagger, size: int) -> FlairTagger:

@@ -9,8 +9,10 @@ from typing import Final
 from torch import nn
 
 from leanner.passes.int8 import Int8Linear
+from leanner.passes.protocol import NotRunnable
 from leanner.passes.protocol import WrongOrder
 from leanner.passes.protocol import run_by_its_library
+from leanner.passes.pruning.sparsity import ZEROS
 from leanner.taggers.weights import encoder_linears
 
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from leanner.taggers.protocol import Tagger
 
 
-#: Share of a layer's floats that may be zero by chance, or because a training left them so.
+#: Share of a layer's floats that may be zero all the same.
 _CHANCE: Final = 0.01
 
 
@@ -45,27 +47,20 @@ def prunable(tagger: Tagger, name: str) -> dict[str, nn.Linear | Int8Linear]:
     return layers
 
 
-def refuse_zeros(layers: Iterable[nn.Module], name: str, most: float = 0.0) -> None:
-    """Refuse layers of floats with more zeros than what makes up for others would leave.
+def refuse_zeros(layers: Iterable[nn.Module]) -> None:
+    """Refuse layers of floats with zeros, for a pass that has what stays make up for what goes: it would fill them in.
 
     Integers are not looked at: some of them are zero because they are small.
 
     Args:
-        layers: As they are.
-        name: Of the pass that asks, for its errors.
-        most: Share of zeros that the pass leaves.
+        layers: As the tagger, or an earlier pass, has them.
 
     Raises:
-        WrongOrder: An earlier pass has made them.
+        NotRunnable: There are more than a training leaves.
     """
     for layer in layers:
-        if type(layer) is nn.Linear:
-            zeros = 1.0 - int(layer.weight.count_nonzero()) / layer.weight.numel()
-            if zeros > most + _CHANCE:
-                raise WrongOrder(
-                    f"{name} after zeros ({zeros:.0%} of a layer): making up for what goes would fill them in; "
-                    "remove features first, and prune weights once"
-                )
+        if type(layer) is nn.Linear and layer.weight.count_nonzero() < (1.0 - _CHANCE) * layer.weight.numel():
+            raise NotRunnable(ZEROS)
 
 
 def replace_weight(layer: nn.Linear | Int8Linear, weight: Tensor) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leanner.passes.pruning.inputs import InputPruning
+from leanner.passes.pruning.sparsity import ZEROS
 
 
 if TYPE_CHECKING:
@@ -34,6 +35,16 @@ class SecondOrderPruning(InputPruning):
         """The field's name for it."""
         return "second-order-pruning"
 
+    def refusals(self, device: str, gpu: str | None) -> tuple[str, ...]:
+        """Return the reasons for which it can be not runnable, as ``NotRunnable`` gives them.
+
+        Args:
+            device: Torch device.
+            gpu: Name of the GPU, if the device is one.
+        """
+        # Without arguments ``super`` does not find the class that slots have made anew.
+        return (*InputPruning.refusals(self, device, gpu), ZEROS)
+
     def pruned(
         self,
         tagger: Tagger,
@@ -43,14 +54,12 @@ class SecondOrderPruning(InputPruning):
         """Yield the name and the pruned weights of each layer.
 
         Raises:
-            WrongOrder: There are more zeros already.
+            NotRunnable: There are zeros already.
         """
         # The table of configurations is read where torch is not.
         from leanner.passes.pruning.layers import refuse_zeros  # noqa: PLC0415
 
-        # Where each few neighbours keep as many, some of them would keep a zero.
-        refuse_zeros(layers.values(), self.name, most=self.sparsity if self.among is None else 0.0)
-        # Without arguments ``super`` does not find the class that slots have made anew.
+        refuse_zeros(layers.values())
         yield from InputPruning.pruned(self, tagger, layers, documents)
 
     @property

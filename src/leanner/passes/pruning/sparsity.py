@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+
+#: Of what has weights that stay make up for those that go.
+ZEROS: Final = (
+    "zeros among the weights: making up for what goes would fill them in; remove features before weights, and prune "
+    "weights once"
+)
+
 
 def checked_sparsity(sparsity: float, name: str = "sparsity") -> float:
     """Return ``sparsity``.

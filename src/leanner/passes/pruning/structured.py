@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
 
+from leanner.passes.pruning.sparsity import ZEROS
 from leanner.passes.pruning.sparsity import checked_sparsity
 from leanner.taggers.lean.support import BLOCKS
 from leanner.taggers.lean.support import REASONS
@@ -67,15 +68,15 @@ class StructuredPruning(ABC):
             device: Torch device.
             gpu: Name of the GPU, if the device is one.
         """
-        return (*REASONS, BLOCKS)
+        return (*REASONS, BLOCKS, ZEROS)
 
     def __call__(self, tagger: Tagger) -> Tagger:
         """Make the layers of ``tagger.model`` smaller.
 
         Raises:
-            NotRunnable: The tagger has parts that the lean runtime, which reads the calibration text, does not have.
-            WrongOrder: The model has int8 layers, whose scales are those of whole rows, or has left its library; or
+            NotRunnable: The tagger has parts that the lean runtime, which reads the calibration text, does not have; or
                 least squares would fill in zeros.
+            WrongOrder: The model has int8 layers, whose scales are those of whole rows, or has left its library.
         """
         # The table of configurations is read where torch is not.
         from leanner.passes.calibration.text import calibration_text  # noqa: PLC0415
@@ -89,7 +90,7 @@ class StructuredPruning(ABC):
         text = calibration_text(self.articles)
         fits = self.compensation == "least-squares"
         if fits:
-            refuse_zeros((layer for _, layer in encoder_linears(tagger.model)), self.name)
+            refuse_zeros(layer for _, layer in encoder_linears(tagger.model))
         kept = remove_features(tagger, sets, self.share, text, scope=self.scope, least_squares=fits)
         for block, features in zip(blocks, kept, strict=True):
             self.settle(block, features)

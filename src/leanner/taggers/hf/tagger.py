@@ -28,6 +28,7 @@ from leanner.taggers.hf.spans import TagTable
 from leanner.taggers.hf.spans import predictions
 from leanner.taggers.hf.tags import entity_types
 from leanner.taggers.hf.tags import read_tags
+from leanner.taggers.positions import positions_of
 from leanner.taggers.weights import weights_sha256
 from leanner.types import Document
 from leanner.types import Label
@@ -189,9 +190,6 @@ def label_names(model: PreTrainedModel) -> list[str]:
 
 def longest_row(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> int:
     """Return how many sub-tokens a row may have, special ones included."""
-    limits = [LONGEST, int(tokenizer.model_max_length)]
-    for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            # RoBERTa counts positions from behind the padding's.
-            limits.append(module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1))
-    return min(limits)
+    longest = min(LONGEST, int(tokenizer.model_max_length))
+    positions = positions_of(model)
+    return longest if positions is None else min(longest, positions)

@@ -9,6 +9,8 @@ from typing import Final
 from typing import Literal
 from typing import Self
 
+from leanner.taggers.positions import positions_of
+
 
 #: Between a sentence and its context: ``flair.embeddings.transformer.SENTENCE_BOUNDARY_TAG``.
 SEPARATOR: Final = "[FLERT]"
@@ -49,7 +51,7 @@ class Reading:
         stride, windows = int(embeddings.stride), bool(embeddings.allow_long_sentences)
         if not embeddings.truncate:
             # A tokenizer without a limit: Flair cuts nothing, and fails where the encoder's positions end.
-            longest = _positions_of(embeddings.model)
+            longest = positions_of(embeddings.model)
             stride, windows = (longest or 0) // 2, longest is not None
         return cls(
             subtokens=embeddings.tokenizer.backend_tokenizer,
@@ -61,15 +63,3 @@ class Reading:
             stride=stride,
             windows=windows,
         )
-
-
-def _positions_of(encoder: Any) -> int | None:  # noqa: ANN401 - transformers'
-    """Return how many positions an encoder has a vector for; ``None`` if it tells them in another way."""
-    for module in encoder.modules():
-        # Quantized or not.
-        number = getattr(getattr(module, "position_embeddings", None), "num_embeddings", None)
-        if number is not None:
-            # RoBERTa counts positions from behind the padding's.
-            padding = getattr(module, "padding_idx", None)
-            return int(number) - (0 if padding is None else int(padding) + 1)
-    return None
