@@ -23,6 +23,12 @@ CELLS = ("fp32", "int8", "second-order-50", "int8-second-order-50")
 FACTORS = ("fp32:int8", "dense:50 %")
 
 
+@pytest.fixture(autouse=True)
+def no_corpora_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading all of them takes many seconds, and none of these runs is of them."""
+    monkeypatch.delenv("LEANNER_CORPORA", raising=False)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(tmp_path_factory.mktemp("factorial"), articles=40)
