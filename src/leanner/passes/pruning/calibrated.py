@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
+from leanner.passes.pruning.sparsity import ZEROS
 from leanner.passes.pruning.sparsity import checked_sparsity
 from leanner.taggers.lean.support import REASONS
 
@@ -47,6 +48,11 @@ class CalibratedPruning(ABC):
     def name(self) -> str:
         """The field's name for it."""
 
+    @property
+    def makes_up(self) -> bool:
+        """Whether what stays makes up for what goes, which zeros of an earlier pass would not survive."""
+        return False
+
     @abstractmethod
     def pruned(
         self,
@@ -74,21 +80,25 @@ class CalibratedPruning(ABC):
             device: Torch device.
             gpu: Name of the GPU, if the device is one.
         """
-        return REASONS
+        return (*REASONS, ZEROS) if self.makes_up else REASONS
 
     def __call__(self, tagger: Tagger) -> Tagger:
         """Change the weights of ``tagger.model``.
 
         Raises:
-            NotRunnable: The tagger has parts that the lean runtime, which reads the calibration text, does not have.
+            NotRunnable: The tagger has parts that the lean runtime, which reads the calibration text, does not have; or
+                zeros would be filled in.
             WrongOrder: The model has int8 layers with activation ranges, or has left its library.
         """
         # The table of configurations is read where torch is not.
         from leanner.passes.calibration.text import calibration_text  # noqa: PLC0415
         from leanner.passes.pruning.layers import prunable  # noqa: PLC0415
+        from leanner.passes.pruning.layers import refuse_zeros  # noqa: PLC0415
         from leanner.passes.pruning.layers import replace_weight  # noqa: PLC0415
 
         layers = prunable(tagger, self.name)
+        if self.makes_up:
+            refuse_zeros(layers.values())
         for name, weight in self.pruned(tagger, layers, calibration_text(self.articles)):
             replace_weight(layers[name], weight)
         return tagger

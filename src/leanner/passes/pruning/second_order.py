@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leanner.passes.pruning.inputs import InputPruning
-from leanner.passes.pruning.sparsity import ZEROS
 
 
 if TYPE_CHECKING:
@@ -17,8 +13,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from leanner.passes.int8 import Int8Linear
-    from leanner.taggers.protocol import Tagger
-    from leanner.types import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +29,10 @@ class SecondOrderPruning(InputPruning):
         """The field's name for it."""
         return "second-order-pruning"
 
-    def refusals(self, device: str, gpu: str | None) -> tuple[str, ...]:
-        """Return the reasons for which it can be not runnable, as ``NotRunnable`` gives them.
-
-        Args:
-            device: Torch device.
-            gpu: Name of the GPU, if the device is one.
-        """
-        # Without arguments ``super`` does not find the class that slots have made anew.
-        return (*InputPruning.refusals(self, device, gpu), ZEROS)
-
-    def pruned(
-        self,
-        tagger: Tagger,
-        layers: Mapping[str, nn.Linear | Int8Linear],
-        documents: Sequence[Document],
-    ) -> Iterator[tuple[str, Tensor]]:
-        """Yield the name and the pruned weights of each layer.
-
-        Raises:
-            NotRunnable: There are zeros already.
-        """
-        # The table of configurations is read where torch is not.
-        from leanner.passes.pruning.layers import refuse_zeros  # noqa: PLC0415
-
-        refuse_zeros(layers.values())
-        yield from InputPruning.pruned(self, tagger, layers, documents)
+    @property
+    def makes_up(self) -> bool:
+        """Whether what stays makes up for what goes."""
+        return True
 
     @property
     def among(self) -> int | None:
