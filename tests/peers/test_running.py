@@ -71,13 +71,19 @@ def test_f1_and_operations_are_those_of_the_same_text(peers: Peers) -> None:
     assert int8.int8_operations == lean.float_operations
     # Flair pads, and computes the last layer at every position.
     assert flair.float_operations > lean.float_operations
-    assert lean.ceiling_share == pytest.approx(lean.float_operations / median(lean.rounds_s) / peers.float32_ceiling)
+    shares = [
+        lean.float_operations / seconds / most for seconds, most in zip(lean.rounds_s, lean.ceilings_per_s, strict=True)
+    ]
+    assert lean.ceiling_share == pytest.approx(median(shares))
+    assert peers.float32_ceiling.median == pytest.approx(median((*flair.ceilings_per_s, *lean.ceilings_per_s)))
+    assert peers.float32_ceiling.most >= max(*flair.ceilings_per_s, *lean.ceilings_per_s)
+    assert len(int8.ceilings_per_s) == (3 if peers.int8_ceiling is not None else 0)
     assert lean.operations_per_s is not None
 
 
 def test_it_is_json_that_says_what_it_is_of(peers: Peers) -> None:
     data: dict[str, Any] = json.loads(peers.to_json(), parse_constant=pytest.fail)
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert data["corpus"]["sentences"] == 48
     assert data["rows"][0]["name"] == "flair"
     assert data["rows"][1]["sentences_per_s"] is None

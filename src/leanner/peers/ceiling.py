@@ -11,6 +11,9 @@ import time
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
 from typing import Final
 
 import torch
@@ -23,34 +26,94 @@ from leanner.passes.int8 import has_onednn
 
 #: Rows that are multiplied at a time.
 _ROWS: Final = (128, 256, 512, 1024, 2048)
-#: How often each product is timed; the least time counts.
-_TIMES: Final = 5
+#: All products take turns for so long before one is chosen, in visits of so long: a shared machine is fast and slow by
+#: turns, and a product that is visited once may have met either.
+_TRIAL_S: Final = 3.0
+_VISIT_S: Final = 0.002
+#: So long the chosen one multiplies beside a tagger: about as long as a tagger's round takes.
+_BESIDE_S: Final = 0.3
 
 #: In and out features of a linear layer.
 Shape = tuple[int, int]
 
 
-def float32_ceiling(shapes: Iterable[Shape]) -> float:
-    """Return the most operations a second of a linear layer in float32; a product and its sum are two."""
-    return max(_best(shape, rows, _float32(shape, rows)) for shape in shapes for rows in _ROWS)
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A matrix product that can be repeated; a product and its sum are two operations."""
+
+    operations: float
+    run: Callable[[], Tensor]
 
 
-def int8_ceiling(shapes: Iterable[Shape]) -> float | None:
-    """Return the most operations a second of a linear layer in int8; ``None`` where torch has no oneDNN for it."""
+@dataclass(slots=True)
+class Ceiling:
+    """The fastest of some products, and how fast it was each time that it was measured.
+
+    Attributes:
+        product: The one that did most operations a second while all took turns.
+        most: Most operations a second that any single product reached, at any time.
+        rates: Operations a second, one for each time that :meth:`beside` was called.
+    """
+
+    product: Product
+    most: float
+    rates: list[float] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, products: Sequence[Product], seconds: float = _TRIAL_S) -> Ceiling:
+        """Have all products take turns for so many seconds, and choose the fastest.
+
+        Raises:
+            ValueError: There are no products.
+        """
+        if not products:
+            raise ValueError("expected products to choose from, found none: the model has no linear layers of float32")
+        done, spent, most = [0.0] * len(products), [0.0] * len(products), 0.0
+        for product in products:
+            _repeat(product, 0.0)
+        ends = time.perf_counter() + seconds
+        while not all(spent) or time.perf_counter() < ends:
+            for number, product in enumerate(products):
+                runs, took, least = _repeat(product, _VISIT_S)
+                done[number] += runs * product.operations
+                spent[number] += took
+                most = max(most, product.operations / least)
+        best = max(range(len(products)), key=lambda number: done[number] / spent[number])
+        return cls(products[best], most)
+
+    def beside(self, seconds: float = _BESIDE_S) -> float:
+        """Return, and remember, how many operations a second the product does now, repeated for so many seconds."""
+        runs, took, least = _repeat(self.product, seconds)
+        self.most = max(self.most, self.product.operations / least)
+        self.rates.append(runs * self.product.operations / took)
+        return self.rates[-1]
+
+
+def float32_products(shapes: Iterable[Shape]) -> list[Product]:
+    """Return products of linear layers in float32."""
+    return [_product(shape, rows, _float32(shape, rows)) for shape in shapes for rows in _ROWS]
+
+
+def int8_products(shapes: Iterable[Shape]) -> list[Product]:
+    """Return products of linear layers in int8; none where torch has no oneDNN for them."""
     if not has_onednn():
-        return None
-    return max(
-        _best(shape, rows, _int8(shape, rows, dtype))
+        return []
+    return [
+        _product(shape, rows, _int8(shape, rows, dtype))
         for shape in shapes
         for rows in _ROWS
         # Bytes are less to write than floats.
         for dtype in (torch.uint8, torch.float32)
-    )
+    ]
 
 
 def shapes_of(model: nn.Module) -> list[Shape]:
     """Return the shapes of the linear layers of float32 in a model, each once, sorted."""
     return sorted({(layer.in_features, layer.out_features) for layer in model.modules() if type(layer) is nn.Linear})
+
+
+def _product(shape: Shape, rows: int, run: Callable[[], Tensor]) -> Product:
+    return Product(2.0 * rows * shape[0] * shape[1], run)
 
 
 def _float32(shape: Shape, rows: int) -> Callable[[], Tensor]:
@@ -78,12 +141,15 @@ def _int8(shape: Shape, rows: int, dtype: torch.dtype) -> Callable[[], Tensor]:
     return product
 
 
-def _best(shape: Shape, rows: int, product: Callable[[], Tensor]) -> float:
-    least = float("inf")
+def _repeat(product: Product, seconds: float) -> tuple[int, float, float]:
+    """Return how often it ran, at least once, the seconds of all runs, and the least of one."""
+    runs, least = 0, float("inf")
     with torch.inference_mode():
-        product()
-        for _ in range(_TIMES):
-            began = time.perf_counter()
-            product()
-            least = min(least, time.perf_counter() - began)
-    return 2.0 * rows * shape[0] * shape[1] / least
+        began = ended = time.perf_counter()
+        while not runs or ended - began < seconds:
+            before = ended
+            product.run()
+            ended = time.perf_counter()
+            least = min(least, ended - before)
+            runs += 1
+    return runs, ended - began, least

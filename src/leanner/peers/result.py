@@ -18,7 +18,21 @@ if TYPE_CHECKING:
     from leanner.scoring.bootstrap import F1Loss
 
 
-SCHEMA: Final = 1
+#: 2: ceilings are of each round; in 1 the highest of all rounds stood in their place.
+SCHEMA: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How fast the fastest product was.
+
+    Attributes:
+        median: Operations a second, the median of those measured beside rounds; ``None`` if none was.
+        most: The most of any single product, which on a shared machine may have lasted for a moment.
+    """
+
+    median: float | None
+    most: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +55,9 @@ class Row:
         int8_operations: Of linear layers with int8 weights, for one round.
         float_operations: Of other linear layers.
         operations_per_s: Those in int8 if there are some, else those of floats, by the median of the rounds.
-        ceiling_share: The same over the ceiling of their kind; ``None`` without one.
+        ceilings_per_s: Operations a second of the fastest product of that kind, beside each round; empty without one.
+        ceiling_share: Operations a second of a round over those of the product beside it, the median of the rounds;
+            ``None`` without one.
         quality: What the tagger says of itself.
     """
 
@@ -60,6 +76,7 @@ class Row:
     int8_operations: float | None = None
     float_operations: float | None = None
     operations_per_s: float | None = None
+    ceilings_per_s: tuple[float, ...] = ()
     ceiling_share: float | None = None
     quality: tuple[str, ...] = ()
 
@@ -74,7 +91,7 @@ class Peers:
         weights_sha256: Digest of its weights.
         corpus: The whole text.
         sentences: Of the part that rounds tag.
-        int8_ceiling: Most int8 operations a second, best of all rounds; ``None`` where torch has no oneDNN for them.
+        int8_ceiling: Of the fastest product in int8; ``None`` where torch has no oneDNN for them.
         float32_ceiling: The same of float32.
         environment: On what it ran.
         packages: Versions of the engines that are here.
@@ -86,8 +103,8 @@ class Peers:
     weights_sha256: str
     corpus: CorpusInfo
     sentences: int
-    int8_ceiling: float | None
-    float32_ceiling: float
+    int8_ceiling: Rates | None
+    float32_ceiling: Rates
     environment: Mapping[str, Any]
     packages: Mapping[str, str]
     seed: int

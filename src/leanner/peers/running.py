@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from functools import partial
 from importlib import metadata
@@ -23,16 +24,19 @@ from leanner.measure.rounds import tag_all
 from leanner.measure.rounds import timed
 from leanner.measure.statistics import speedup_of_pairs
 from leanner.passes.protocol import NotRunnable
-from leanner.peers.ceiling import float32_ceiling
-from leanner.peers.ceiling import int8_ceiling
+from leanner.peers.ceiling import Ceiling
+from leanner.peers.ceiling import float32_products
+from leanner.peers.ceiling import int8_products
 from leanner.peers.ceiling import shapes_of
 from leanner.peers.contenders import Contender
 from leanner.peers.contenders import prepared
 from leanner.peers.names import ENGINES
 from leanner.peers.names import FLAIR
+from leanner.peers.operations import Operations
 from leanner.peers.operations import Weights
 from leanner.peers.operations import executed
 from leanner.peers.result import Peers
+from leanner.peers.result import Rates
 from leanner.peers.result import Row
 from leanner.scoring.bootstrap import f1_loss
 from leanner.scoring.counts import count_matches
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from leanner.measure.subject import Subject
     from leanner.report.costs import Speedup
     from leanner.taggers.flair import FlairTagger
+    from leanner.taggers.protocol import Tagger
 
 
 #: The interval of a ratio is a bootstrap over rounds, of which fewer say nothing.
@@ -54,14 +59,28 @@ FEWEST_ROUNDS: Final = 2
 _REST_S: Final = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """Seconds of each round of each contender, and the most operations a second of all rounds."""
+@dataclass(slots=True)
+class _Entry:
+    """A contender, what it executes in a round, what it is held against, and its rounds.
 
-    subject: Subject
-    seconds: Mapping[str, Sequence[float]]
-    int8: float | None
-    float32: float
+    Attributes:
+        contender: Ready for its rounds.
+        operations: For the timed text.
+        ceiling: Of its kind of operations; ``None`` where none is measured.
+        seconds: Of each round.
+        ceilings: Operations a second of the ceiling, beside each round; empty without one.
+    """
+
+    contender: Contender
+    operations: Operations
+    ceiling: Ceiling | None
+    seconds: list[float] = field(default_factory=list)
+    ceilings: list[float] = field(default_factory=list)
+
+    @property
+    def counted(self) -> float:
+        """Operations that the ceiling is of: those in int8 if there are some."""
+        return self.operations.int8 or self.operations.floats
 
 
 def bench_peers(
@@ -96,20 +115,23 @@ def bench_peers(
     if (reason := reason_against_blocks(reference.parts.encoder)) is not None:
         raise TaggerError(reason)
     weights, shapes = Weights.of(reference.parts), shapes_of(reference.model)
-    contenders: dict[str, Contender] = {}
+    entries: dict[str, _Entry] = {}
     reasons: dict[str, str] = {}
     names = tuple(dict.fromkeys((FLAIR, *engines, *configurations)))
+    say("finding the fastest products")
+    float32, in_int8 = Ceiling.of(float32_products(shapes)), int8_products(shapes)
+    int8 = Ceiling.of(in_int8) if in_int8 else None
     for name in names:
         try:
-            contenders[name] = prepared(name, load, subject.documents, subject.timed.documents, say)
+            contender = prepared(name, load, subject.documents, subject.timed.documents, say)
         except NotRunnable as error:
             reasons[name] = str(error)
-    seen = _rounds(contenders, subject, shapes, rounds, say)
-    say("counting operations")
+            continue
+        operations = executed(contender.tagger, subject.timed.documents, weights)
+        entries[name] = _Entry(contender, operations, _ceiling(contender.tagger, operations, int8, float32))
+    _race(entries, subject, rounds, say)
     rows = [
-        _row(contenders[name], contenders[FLAIR], seen, weights, seed)
-        if name in contenders
-        else Row(name, reason=reasons[name])
+        _row(entries[name], entries[FLAIR], subject, seed) if name in entries else Row(name, reason=reasons[name])
         for name in names
     ]
     return Peers(
@@ -118,49 +140,42 @@ def bench_peers(
         weights_sha256=reference.weights_sha256,
         corpus=subject.info,
         sentences=subject.timed.sentences,
-        int8_ceiling=seen.int8,
-        float32_ceiling=seen.float32,
+        int8_ceiling=None if int8 is None else _rates(int8),
+        float32_ceiling=_rates(float32),
         environment=describe(Path.cwd(), "cpu"),
         packages=_versions(),
         seed=seed,
     )
 
 
-def _rounds(
-    contenders: Mapping[str, Contender],
-    subject: Subject,
-    shapes: Sequence[tuple[int, int]],
-    rounds: int,
-    say: Callable[[str], None],
-) -> _Seen:
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    order = list(contenders)
-    int8: list[float] = []
-    float32: list[float] = []
+def _ceiling(tagger: Tagger, operations: Operations, int8: Ceiling | None, float32: Ceiling) -> Ceiling | None:
+    if operations.int8:
+        return int8
+    in_float32 = not tagger.runtime.startswith("lean") or next(tagger.model.parameters()).dtype == torch.float32
+    # Of 16-bit floats none is measured.
+    return float32 if in_float32 else None
+
+
+def _race(entries: Mapping[str, _Entry], subject: Subject, rounds: int, say: Callable[[str], None]) -> None:
+    order = list(entries.values())
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")
-        float32.append(float32_ceiling(shapes))
-        if (most := int8_ceiling(shapes)) is not None:
-            int8.append(most)
         # Forwards and backwards in turn: what grows with time hits all alike.
-        for name in order if number % 2 == 0 else reversed(order):
+        for entry in order if number % 2 == 0 else reversed(order):
             time.sleep(_REST_S)
-            seconds[name].append(timed(partial(tag_all, contenders[name].tagger, subject.timed.documents))[1])
-    return _Seen(subject, seconds, max(int8, default=None), max(float32))
+            if entry.ceiling is not None:
+                entry.ceilings.append(entry.ceiling.beside())
+            entry.seconds.append(timed(partial(tag_all, entry.contender.tagger, subject.timed.documents))[1])
 
 
-def _row(contender: Contender, flair: Contender, seen: _Seen, weights: Weights, seed: int) -> Row:
-    documents, timed_part, own_s = seen.subject.documents, seen.subject.timed, seen.seconds[contender.name]
-    counts = count_matches(documents, contender.predictions, contender.tagger.labels)
-    reference = count_matches(documents, flair.predictions, flair.tagger.labels)
-    operations = executed(contender.tagger, timed_part.documents, weights)
-    in_float32 = not contender.tagger.runtime.startswith("lean") or (
-        next(contender.tagger.model.parameters()).dtype == torch.float32
-    )
-    # Of 16-bit floats no ceiling is measured.
-    floats = seen.float32 if in_float32 else None
-    ceiling, done = (seen.int8, operations.int8) if operations.int8 else (floats, operations.floats)
-    rate = done / median(own_s)
+def _rates(ceiling: Ceiling) -> Rates:
+    return Rates(median(ceiling.rates) if ceiling.rates else None, ceiling.most)
+
+
+def _row(entry: _Entry, flair: _Entry, subject: Subject, seed: int) -> Row:
+    contender, own_s = entry.contender, entry.seconds
+    counts = count_matches(subject.documents, contender.predictions, contender.tagger.labels)
+    reference = count_matches(subject.documents, flair.contender.predictions, flair.contender.tagger.labels)
     return Row(
         name=contender.name,
         runtime=contender.tagger.runtime,
@@ -168,16 +183,23 @@ def _row(contender: Contender, flair: Contender, seen: _Seen, weights: Weights, 
         tried=contender.tried,
         prepare_s=contender.prepare_s,
         rounds_s=tuple(own_s),
-        sentences_per_s=timed_part.sentences / median(own_s),
+        sentences_per_s=subject.timed.sentences / median(own_s),
         f1=counts.total().f1,
         f1_drop=f1_loss(reference, counts, seed=seed),
-        speedup=_speedup(seen.seconds[FLAIR], own_s, FLAIR, seed),
-        int8_operations=operations.int8,
-        float_operations=operations.floats,
-        operations_per_s=rate,
-        ceiling_share=None if ceiling is None else rate / ceiling,
+        speedup=_speedup(flair.seconds, own_s, FLAIR, seed),
+        int8_operations=entry.operations.int8,
+        float_operations=entry.operations.floats,
+        operations_per_s=entry.counted / median(own_s),
+        ceilings_per_s=tuple(entry.ceilings),
+        ceiling_share=_share(entry),
         quality=tuple(contender.tagger.quality),
     )
+
+
+def _share(entry: _Entry) -> float | None:
+    if not entry.ceilings:
+        return None
+    return median(entry.counted / seconds / most for seconds, most in zip(entry.seconds, entry.ceilings, strict=True))
 
 
 def _against_engines(rows: Sequence[Row], seed: int) -> list[Row]:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from leanner.peers.result import Peers
+    from leanner.peers.result import Rates
     from leanner.peers.result import Row
     from leanner.report.costs import Speedup
     from leanner.scoring.bootstrap import F1Loss
@@ -45,12 +46,9 @@ def render(peers: Peers) -> RenderableType:
 def lines(peers: Peers) -> list[str]:
     """Return what stands below the table."""
     result = [f"{row.name} did not take part: {row.reason}" for row in peers.rows if row.reason is not None]
-    int8 = (
-        "unknown, torch has no oneDNN here" if peers.int8_ceiling is None else f"{peers.int8_ceiling / 1e9:.0f} Gop/s"
-    )
     result.append(
-        f"ceiling: int8 {int8}, float32 {peers.float32_ceiling / 1e9:.0f} Gop/s: the best product over the model's own "
-        "shapes in these rounds; Gop/s are of linear layers, padding included"
+        f"ceiling: int8 {_rates(peers.int8_ceiling)}; float32 {_rates(peers.float32_ceiling)}: the fastest product "
+        "over the model's own shapes, beside each round; Gop/s are of linear layers, padding included"
     )
     rounds = max((len(row.rounds_s) for row in peers.rows), default=0)
     result.append(
@@ -75,6 +73,13 @@ def _cells(row: Row) -> list[str]:
         "-" if share is None else f"{100 * share:.0f} %",
         _number(row.prepare_s, ".1f"),
     ]
+
+
+def _rates(rates: Rates | None) -> str:
+    if rates is None:
+        return "unknown, torch has no oneDNN here"
+    most = f"{rates.most / 1e9:.0f} Gop/s at most"
+    return most if rates.median is None else f"{rates.median / 1e9:.0f} Gop/s in the median, {most}"
 
 
 def _number(value: float | None, form: str) -> str:
