@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.growth
 
 LEAN_SENTENCES: Final = (1_000, 10_000, 100_000)
-FLAIR_SENTENCES: Final = (1_000, 2_000, 4_000, 8_000)
+FLAIR_SENTENCES: Final = (1_000, 4_000, 16_000)
 
 #: Time of a sentence among the most over that among the fewest, and what memory may grow by.
 MOST_GROWTH: Final = 1.25
@@ -121,4 +121,5 @@ def test_flairs_predict(tiny: FlairTagger, benchmark: Any) -> None:  # noqa: ANN
         )
     first, last = FLAIR_SENTENCES[0], FLAIR_SENTENCES[-1]
     assert in_chunks[last] < MOST_GROWTH * in_chunks[first]
-    assert at_once[last] - at_once[first] > in_chunks[last] - in_chunks[first]
+    # Else chunks would not be needed, and Flair would be measured at less than its best for nothing.
+    assert at_once[last] > MOST_GROWTH * at_once[first]

@@ -153,6 +153,11 @@ def test_cells_that_are_not_there_are_named(four: Path, capsys: pytest.CaptureFi
     assert "mosec-int8-b16 is not in the report" in refused(capsys, str(four), "--served", "mosec")
 
 
+def test_no_corpus_is_read_for_cells_that_are_not_there(four: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leanner.runs.run.with_corpus", lambda *_: pytest.fail("a corpus was read"))
+    assert main(["factorial", str(four)]) == 2
+
+
 def test_a_changed_f1_is_refused(made: Made, four: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def change(report: Any) -> None:  # noqa: ANN401 - any JSON
         next(iter(report["leanner"]["without_time"].values()))["f1"]["micro"] = 0.99

@@ -74,13 +74,18 @@ def run(args: argparse.Namespace) -> int:
     """Print the effects; return 2 if the report cannot be read, or not analysed."""
     # the schema, readers of corpora and scipy take a while, which other sub-commands need not wait for
     from leanner.factorial.analysis import analyse  # noqa: PLC0415
+    from leanner.factorial.cells import records_of  # noqa: PLC0415
     from leanner.runs.run import read_run  # noqa: PLC0415
     from leanner.runs.run import with_corpus  # noqa: PLC0415
 
     errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     try:
         design = _design(args)
-        first, *others = map(read_run, args.reports)
+        runs = [read_run(path) for path in args.reports]
+        # Corpora take seconds to read: first it must be known that there is something to analyse.
+        for each in runs:
+            records_of(each, design, args.device)
+        first, *others = runs
         analysis = analyse([with_corpus(first, args.corpora, corpora_from_environment()), *others], design, args.device)
     except ValueError as error:  # an UnreadableError and a CellsError are ValueErrors
         errors.print(f"leanner factorial: {error}")

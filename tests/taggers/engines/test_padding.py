@@ -43,6 +43,13 @@ def test_batches_hold_every_word_once_and_no_more_sub_tokens_than_asked(given_ro
     words = np.concatenate([batch.words for batch in batches])
     assert sorted(words.tolist()) == [int(word) for row in given_rows for word in row.words]
     assert all(batch.lengths.sum() <= budget or len(batch.lengths) == 1 for batch in batches)
+    assert all(batch.ids.size <= 2 * budget or len(batch.lengths) == 1 for batch in batches)
+
+
+def test_one_long_row_does_not_pad_hundreds_of_short_ones() -> None:
+    first = np.zeros(1, dtype=np.int64)
+    many = [Row(np.ones(length, dtype=np.int64), first, first) for length in (500, *[3] * 500)]
+    assert [batch.ids.shape for batch in rectangles(many, 2048)] == [(8, 500), (493, 3)]
 
 
 def test_a_batch_in_which_nothing_is_wanted_is_left_out() -> None:

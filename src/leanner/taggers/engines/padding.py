@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from typing import Final
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from leanner.taggers.rows import Row
+
+
+#: Positions of a rectangle at most, over the sub-tokens that a batch is filled up to.
+_MOST_PADDED: Final = 2
 
 
 class Padded(NamedTuple):
@@ -51,9 +56,16 @@ def padded(rows: Sequence[Row]) -> Padded:
 
 
 def rectangles(rows: Sequence[Row], batch_tokens: int) -> Iterator[Padded]:
-    """Yield the batches of the lean runtime: rows sorted by length, up to so many sub-tokens, padding not counted."""
-    for batch in token_batches([len(row.ids) for row in rows], batch_tokens):
-        chosen = padded([rows[number] for number in batch])
-        # A window of a long text can lie between two words that it shares with its neighbours.
-        if len(chosen.wanted):
-            yield chosen
+    """Yield the batches of the lean runtime: rows sorted by length, up to so many sub-tokens, padding not counted.
+
+    With padding they have at most twice as many: a batch of one long row and hundreds of short ones is cut.
+    """
+    lengths = [len(row.ids) for row in rows]
+    for batch in token_batches(lengths, batch_tokens):
+        rest = batch
+        while rest:
+            fitting = max(1, _MOST_PADDED * batch_tokens // lengths[rest[0]])
+            chosen, rest = padded([rows[number] for number in rest[:fitting]]), rest[fitting:]
+            # A window of a long text can lie between two words that it shares with its neighbours.
+            if len(chosen.wanted):
+                yield chosen
