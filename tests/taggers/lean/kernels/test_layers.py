@@ -76,10 +76,11 @@ def test_layers_are_what_torch_makes_of_them(  # noqa: PLR0917 - what Hypothesis
     expected = computed(embedding, layers, ids, lengths, held if before else ())[wanted]
     found = kernels(embedding, layers, ids, rows=places(lengths), wanted=wanted, held=held if before else ())
     apart = (found - expected).abs()
-    # A value that lies between two steps may be stored as the other one, which its whole row then sees.
-    assert float(apart.mean()) < 0.05
-    assert float(apart.amax(1).median()) < 0.2
-    assert float(apart.max()) < 0.5 * depth
+    # A value that lies between two steps may be stored as the other one, which its whole row then sees. Of 1,500 such
+    # draws the worst had 0.016, 0.07 and 0.095 here.
+    assert float(apart.mean()) < 0.03
+    assert float(apart.amax(1).median()) < 0.14
+    assert float(apart.max()) < 0.2 * depth
     assert float(expected.abs().mean()) > 0.5
 
 
