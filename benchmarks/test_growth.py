@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.growth
 
-LEAN_SENTENCES: Final = (1_000, 10_000, 100_000)
+#: Of each size of chunks. A text of a single chunk is read without a thread beside it: the smallest has several, as the
+#: larger ones do.
+LEAN_SENTENCES: Final = {250: (1_000, 10_000, 100_000), 1_024: (10_000, 100_000)}
 FLAIR_SENTENCES: Final = (1_000, 4_000, 16_000)
 
 #: Time of a sentence among the most over that among the fewest, and what memory may grow by.
@@ -79,12 +81,12 @@ def in_turn(sizes: Sequence[int], measure: Callable[[int], float], times: int) -
     return {smallest: median(of_smallest), **result}
 
 
-def test_the_lean_runtime(tiny: FlairTagger, benchmark: Any) -> None:  # noqa: ANN401 - untyped
+@pytest.mark.parametrize("chunk", LEAN_SENTENCES)
+def test_the_lean_runtime(tiny: FlairTagger, benchmark: Any, chunk: int) -> None:  # noqa: ANN401 - untyped
     """The time of a sentence and the memory are the same from 10³ to 10⁵ sentences."""
     from leanner.taggers.lean.tagger import LeanTagger  # noqa: PLC0415 - cases are collected without Flair
 
-    # A single chunk is read without a thread beside it: the smallest text shall have several, as the others do.
-    lean = LeanTagger(tiny, chunk_sentences=LEAN_SENTENCES[0] // 4)
+    lean, sizes = LeanTagger(tiny, chunk_sentences=chunk), LEAN_SENTENCES[chunk]
     process = psutil.Process(os.getpid())
     microseconds: dict[int, float] = {}
     held_mb: dict[int, float] = {}
@@ -99,16 +101,19 @@ def test_the_lean_runtime(tiny: FlairTagger, benchmark: Any) -> None:  # noqa: A
         return 1e6 * seconds / sentences
 
     def run() -> None:
-        measure(LEAN_SENTENCES[0])
+        measure(sizes[0])
         held_mb.clear()
-        microseconds.update(in_turn(LEAN_SENTENCES, measure, times=5))
+        microseconds.update(in_turn(sizes, measure, times=5_000 // sizes[0] or 1))
 
     benchmark.pedantic(run, rounds=1)
     benchmark.extra_info |= {"microseconds_a_sentence": {str(k): v for k, v in microseconds.items()}}
-    for sentences in LEAN_SENTENCES:
-        print(f"lean, {sentences} sentences: {microseconds[sentences]:.0f} µs each, {held_mb[sentences]:.0f} MB held")  # noqa: T201
-    assert microseconds[LEAN_SENTENCES[-1]] < MOST_GROWTH * microseconds[LEAN_SENTENCES[0]]
-    assert held_mb[LEAN_SENTENCES[-1]] - held_mb[LEAN_SENTENCES[0]] < MOST_MB
+    for sentences in sizes:
+        print(  # noqa: T201 - shown with -rP
+            f"lean, {sentences} sentences in chunks of {chunk}: {microseconds[sentences]:.0f} µs each, "
+            f"{held_mb[sentences]:.0f} MB held"
+        )
+    assert microseconds[sizes[-1]] < MOST_GROWTH * microseconds[sizes[0]]
+    assert held_mb[sizes[-1]] - held_mb[sizes[0]] < MOST_MB
 
 
 def test_flairs_predict(tiny: FlairTagger, benchmark: Any) -> None:  # noqa: ANN401 - untyped

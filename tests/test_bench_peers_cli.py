@@ -25,7 +25,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         found.update(subject=subject, load=load, names=names, **options)
         options["say"]("round 1 of 7")
         info = CorpusInfo("made up", "0" * 64, 48, 400, 72, 24)
-        return Peers((row("flair"),), "bundled", "0" * 64, info, 10, None, Rates(None, 1e11), {"threads": 1}, {}, 0)
+        return Peers(
+            (row("flair"),), "bundled", "0" * 64, info, 10, None, Rates("made up", None, 1e11), {"threads": 1}, {}, 0
+        )
 
     monkeypatch.setattr("leanner.peers.running.bench_peers", bench_peers)
     return found

@@ -37,7 +37,7 @@ class Clock:
             self.now += next(turns)
             return torch.empty(0)
 
-        return Product(operations, run)
+        return Product("made up", operations, run)
 
 
 @pytest.fixture
@@ -54,13 +54,12 @@ def test_the_fastest_over_all_its_runs_is_chosen_not_the_fastest_for_a_moment(cl
     assert found.most == 8.0
 
 
-def test_beside_a_tagger_it_is_as_fast_as_it_is_then(clock: Clock) -> None:
+def test_a_rate_is_that_of_all_runs_and_the_most_that_of_one(clock: Clock) -> None:
     found = Ceiling(clock.product(6.0, 1.0, 2.0), most=1.0)
     # Four runs, of 1, 2, 1 and 2 seconds.
-    assert found.beside(5.0) == pytest.approx(4.0)
-    assert found.beside(0.5) == 6.0
-    assert found.rates == [pytest.approx(4.0), 6.0]
+    assert found.rate(5.0) == pytest.approx(4.0)
     assert found.most == 6.0
+    assert found.rate(0.5) == 6.0
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=6), st.integers(0, 200))
@@ -70,17 +69,17 @@ def test_no_product_that_takes_as_long_each_time_is_faster(pairs: list[tuple[int
         patch.setattr(ceiling, "time", made)
         found = Ceiling.of([made.product(float(work), float(took)) for work, took in pairs], float(seconds))
         assert found.most == max(work / took for work, took in pairs)
-        assert found.beside() == found.most
+        assert found.rate() == found.most
 
 
 def test_a_model_without_linear_layers_has_none() -> None:
-    with pytest.raises(ValueError, match="expected products to choose from, found none"):
+    with pytest.raises(ValueError, match="expected a model with linear layers of float32, found none; load"):
         Ceiling.of([])
 
 
 def test_a_real_product_is_measured() -> None:
     found = Ceiling.of(ceiling.float32_products([(16, 8)]), seconds=0.0)
-    rates = [found.beside(0.002) for _ in range(3)]
+    rates = [found.rate(0.002) for _ in range(3)]
     assert 0 < fmean(rates) <= found.most
 
 
@@ -94,6 +93,7 @@ def test_operations_are_those_of_each_shape_and_number_of_rows() -> None:
 def test_integers_come_out_as_bytes_and_as_floats() -> None:
     products = ceiling.int8_products([(16, 32)])
     assert max(product.operations for product in products) == 2.0 * 2048 * 16 * 32
+    assert {product.name for product in products} >= {"128 × 16 by 16 × 32 to uint8", "2048 × 16 by 16 × 32 to float32"}
     results = [product.run() for product in products]
     assert {result.dtype for result in results} == {torch.uint8, torch.float32}
     assert {result.shape for result in results} == {(rows, 32) for rows in (128, 256, 512, 1024, 2048)}

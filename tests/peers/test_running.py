@@ -12,15 +12,22 @@ import pytest
 
 from bench import write_corpus
 from leanner.bench_peers_cli import Text
+from leanner.measure.rounds import tag_all
 from leanner.measure.subject import load_subject
 from leanner.peers import contenders
+from leanner.peers.ceiling import Ceiling
 from leanner.peers.names import ENGINES
 from leanner.peers.running import bench_peers
 from leanner.taggers.load import load_tagger
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from leanner.peers.result import Peers
+    from leanner.taggers.protocol import Prediction
+    from leanner.taggers.protocol import Tagger
+    from leanner.types import Document
 
 
 NAMES = ("lean", "lean-int8", "lean-int8-static-prefix")
@@ -74,11 +81,41 @@ def test_f1_and_operations_are_those_of_the_same_text(peers: Peers) -> None:
     shares = [
         lean.float_operations / seconds / most for seconds, most in zip(lean.rounds_s, lean.ceilings_per_s, strict=True)
     ]
-    assert lean.ceiling_share == pytest.approx(median(shares))
+    assert lean.ceiling_share is not None
+    assert lean.ceiling_share.median == pytest.approx(median(shares))
+    # Three rounds bound no median.
+    assert (lean.ceiling_share.low, lean.ceiling_share.high) == (None, None)
     assert peers.float32_ceiling.median == pytest.approx(median((*flair.ceilings_per_s, *lean.ceilings_per_s)))
     assert peers.float32_ceiling.most >= max(*flair.ceilings_per_s, *lean.ceilings_per_s)
     assert len(int8.ceilings_per_s) == (3 if peers.int8_ceiling is not None else 0)
     assert lean.operations_per_s is not None
+
+
+def test_the_product_runs_before_and_behind_each_tagger_of_its_kind(
+    shaped_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = load_subject(Text((str(write_corpus(tmp_path / "tmvar")),), None, 10, 0, "error"))
+    monkeypatch.setattr(contenders, "_MINI_BATCHES", (8,))
+    seen: list[str] = []
+
+    def rate(ceiling: Ceiling) -> float:
+        seen.append(ceiling.product.name.rpartition(" ")[2])
+        return 1e9 * len(seen)
+
+    def tag(tagger: Tagger, documents: Sequence[Document]) -> list[Prediction]:
+        seen.append(f"{tagger.runtime} {next(tagger.model.parameters()).dtype}")
+        return tag_all(tagger, documents)
+
+    monkeypatch.setattr(Ceiling, "rate", rate)
+    monkeypatch.setattr("leanner.peers.running.tag_all", tag)
+    names = ("lean", "lean-bf16")
+    found = bench_peers(subject, lambda: load_tagger(str(shaped_file)), names, rounds=2, engines=())
+    flair, lean = (["float32", f"{runtime} torch.float32", "float32"] for runtime in ("flair", "lean"))
+    # Of 16-bit floats no product is known.
+    assert seen == [*flair, *lean, "lean torch.bfloat16", "lean torch.bfloat16", *lean, *flair]
+    # Flair's are the first and the third, and the last and the third from behind.
+    assert found.rows[0].ceilings_per_s == (2e9, 13e9)
+    assert found.rows[2].ceiling_share is None
 
 
 def test_it_is_json_that_says_what_it_is_of(peers: Peers) -> None:

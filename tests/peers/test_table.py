@@ -5,6 +5,7 @@ from rich.console import Console
 from leanner.peers.result import Peers
 from leanner.peers.result import Rates
 from leanner.peers.result import Row
+from leanner.peers.result import Share
 from leanner.peers.table import render
 from leanner.report.costs import Speedup
 from leanner.report.record import CorpusInfo
@@ -12,12 +13,12 @@ from leanner.report.table import WIDE
 from leanner.scoring.bootstrap import F1Loss
 
 
-CEILING = Rates(970e9, 1.2e12)
+CEILING = Rates("2 × 3 by 3 × 4 to uint8", 970e9, 1.2e12)
 
 
 def shown(*rows: Row, int8_ceiling: Rates | None = CEILING) -> str:
     corpus = CorpusInfo("made up", "0" * 64, 2000, 50_000, 3000, 100)
-    float32 = Rates(None, 157e9)
+    float32 = Rates("2 × 3 by 3 × 4 to float32", None, 157e9)
     peers = Peers(
         rows, "bundled", "0" * 64, corpus, 640, int8_ceiling, float32, {"threads": 2}, {"openvino": "2026"}, 0
     )
@@ -42,7 +43,7 @@ def row(name: str) -> Row:
         int8_operations=1e12,
         float_operations=1e9,
         operations_per_s=5e11,
-        ceiling_share=0.5155,
+        ceiling_share=Share(0.5155, 0.4, 0.613),
         quality=("weights have 7 bits",),
     )
 
@@ -60,10 +61,11 @@ def test_a_row_has_everything_that_was_seen() -> None:
         "0.5962",
         "0.00 [-0.43, 0.37]",
         "500",
-        "52 %",
+        "52 % [40, 61]",
         "3.2",
     ]
-    assert "ceiling: int8 970 Gop/s in the median, 1200 Gop/s at most; float32 157 Gop/s at most: the fastest" in text
+    in_int8 = "int8 970 Gop/s in the median of 2 × 3 by 3 × 4 to uint8, a single run of a product 1200 at most"
+    assert f"ceiling: {in_int8}; float32 a single run of a product 157 at most; of ceiling: each round over" in text
     assert "3 rounds of 640 sentences each" in text
     assert "heads-ffn-ls-50: weights have 7 bits" in text
     assert "…" not in text

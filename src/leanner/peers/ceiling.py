@@ -13,7 +13,6 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
-from dataclasses import field
 from typing import Final
 
 import torch
@@ -30,8 +29,8 @@ _ROWS: Final = (128, 256, 512, 1024, 2048)
 #: turns, and a product that is visited once may have met either.
 _TRIAL_S: Final = 3.0
 _VISIT_S: Final = 0.002
-#: So long the chosen one multiplies beside a tagger: about as long as a tagger's round takes.
-_BESIDE_S: Final = 0.3
+#: So long the chosen one multiplies before a round, and again behind it.
+_BESIDE_S: Final = 0.2
 
 #: In and out features of a linear layer.
 Shape = tuple[int, int]
@@ -39,25 +38,30 @@ Shape = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A matrix product that can be repeated; a product and its sum are two operations."""
+    """A matrix product that can be repeated.
 
+    Attributes:
+        name: What is multiplied.
+        operations: Of one run; a product and its sum are two.
+        run: Multiplies.
+    """
+
+    name: str
     operations: float
     run: Callable[[], Tensor]
 
 
 @dataclass(slots=True)
 class Ceiling:
-    """The fastest of some products, and how fast it was each time that it was measured.
+    """The fastest of some products.
 
     Attributes:
         product: The one that did most operations a second while all took turns.
-        most: Most operations a second that any single product reached, at any time.
-        rates: Operations a second, one for each time that :meth:`beside` was called.
+        most: Most operations a second that any single run of any of them reached.
     """
 
     product: Product
     most: float
-    rates: list[float] = field(default_factory=list)
 
     @classmethod
     def of(cls, products: Sequence[Product], seconds: float = _TRIAL_S) -> Ceiling:
@@ -67,7 +71,10 @@ class Ceiling:
             ValueError: There are no products.
         """
         if not products:
-            raise ValueError("expected products to choose from, found none: the model has no linear layers of float32")
+            raise ValueError(
+                "expected a model with linear layers of float32, found none; load the tagger as it was trained, "
+                "not quantized"
+            )
         done, spent, most = [0.0] * len(products), [0.0] * len(products), 0.0
         for product in products:
             _repeat(product, 0.0)
@@ -81,17 +88,16 @@ class Ceiling:
         best = max(range(len(products)), key=lambda number: done[number] / spent[number])
         return cls(products[best], most)
 
-    def beside(self, seconds: float = _BESIDE_S) -> float:
-        """Return, and remember, how many operations a second the product does now, repeated for so many seconds."""
+    def rate(self, seconds: float = _BESIDE_S) -> float:
+        """Return how many operations a second the product does now, repeated for so many seconds."""
         runs, took, least = _repeat(self.product, seconds)
         self.most = max(self.most, self.product.operations / least)
-        self.rates.append(runs * self.product.operations / took)
-        return self.rates[-1]
+        return runs * self.product.operations / took
 
 
 def float32_products(shapes: Iterable[Shape]) -> list[Product]:
     """Return products of linear layers in float32."""
-    return [_product(shape, rows, _float32(shape, rows)) for shape in shapes for rows in _ROWS]
+    return [_product(shape, rows, torch.float32, _float32(shape, rows)) for shape in shapes for rows in _ROWS]
 
 
 def int8_products(shapes: Iterable[Shape]) -> list[Product]:
@@ -99,7 +105,7 @@ def int8_products(shapes: Iterable[Shape]) -> list[Product]:
     if not has_onednn():
         return []
     return [
-        _product(shape, rows, _int8(shape, rows, dtype))
+        _product(shape, rows, dtype, _int8(shape, rows, dtype))
         for shape in shapes
         for rows in _ROWS
         # Bytes are less to write than floats.
@@ -112,8 +118,9 @@ def shapes_of(model: nn.Module) -> list[Shape]:
     return sorted({(layer.in_features, layer.out_features) for layer in model.modules() if type(layer) is nn.Linear})
 
 
-def _product(shape: Shape, rows: int, run: Callable[[], Tensor]) -> Product:
-    return Product(2.0 * rows * shape[0] * shape[1], run)
+def _product(shape: Shape, rows: int, result: torch.dtype, run: Callable[[], Tensor]) -> Product:
+    name = f"{rows} × {shape[0]} by {shape[0]} × {shape[1]} to {str(result).removeprefix('torch.')}"
+    return Product(name, 2.0 * rows * shape[0] * shape[1], run)
 
 
 def _float32(shape: Shape, rows: int) -> Callable[[], Tensor]:

@@ -27,12 +27,29 @@ class Rates:
     """How fast the fastest product was.
 
     Attributes:
+        product: What it multiplied.
         median: Operations a second, the median of those measured beside rounds; ``None`` if none was.
-        most: The most of any single product, which on a shared machine may have lasted for a moment.
+        most: The most of a single run of any product, which takes a millisecond or less.
     """
 
+    product: str
     median: float | None
     most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a contender executes of what the fastest product does.
+
+    Attributes:
+        median: Of the rounds, each over the product beside it.
+        low: Lower end of the 95 % interval of the median, by order statistics; ``None`` with fewer than six rounds.
+        high: Its upper end.
+    """
+
+    median: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +72,9 @@ class Row:
         int8_operations: Of linear layers with int8 weights, for one round.
         float_operations: Of other linear layers.
         operations_per_s: Those in int8 if there are some, else those of floats, by the median of the rounds.
-        ceilings_per_s: Operations a second of the fastest product of that kind, beside each round; empty without one.
-        ceiling_share: Operations a second of a round over those of the product beside it, the median of the rounds;
-            ``None`` without one.
+        ceilings_per_s: Operations a second of the fastest product of that kind, the mean of before and behind each
+            round; empty without one.
+        ceiling_share: Operations a second of the rounds over those; ``None`` without them.
         quality: What the tagger says of itself.
     """
 
@@ -77,7 +94,7 @@ class Row:
     float_operations: float | None = None
     operations_per_s: float | None = None
     ceilings_per_s: tuple[float, ...] = ()
-    ceiling_share: float | None = None
+    ceiling_share: Share | None = None
     quality: tuple[str, ...] = ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
@@ -22,6 +22,7 @@ import torch
 from leanner.measure.environment import describe
 from leanner.measure.rounds import tag_all
 from leanner.measure.rounds import timed
+from leanner.measure.statistics import median_interval
 from leanner.measure.statistics import speedup_of_pairs
 from leanner.passes.protocol import NotRunnable
 from leanner.peers.ceiling import Ceiling
@@ -38,6 +39,7 @@ from leanner.peers.operations import executed
 from leanner.peers.result import Peers
 from leanner.peers.result import Rates
 from leanner.peers.result import Row
+from leanner.peers.result import Share
 from leanner.scoring.bootstrap import f1_loss
 from leanner.scoring.counts import count_matches
 from leanner.taggers.engines.support import PACKAGES
@@ -48,14 +50,17 @@ from leanner.taggers.lean.tagger import LeanTagger
 
 if TYPE_CHECKING:
     from leanner.measure.subject import Subject
+    from leanner.peers.ceiling import Shape
     from leanner.report.costs import Speedup
     from leanner.taggers.flair import FlairTagger
     from leanner.taggers.protocol import Tagger
+    from leanner.types import Document
 
 
 #: The interval of a ratio is a bootstrap over rounds, of which fewer say nothing.
 FEWEST_ROUNDS: Final = 2
-#: Between two contenders: ONNX Runtime's threads wait busily behind a run, 28 ms of CPU time where this was looked at.
+#: Before each that multiplies: ONNX Runtime's threads wait busily behind a run, 28 ms of CPU time where this was looked
+#: at.
 _REST_S: Final = 0.05
 
 
@@ -68,7 +73,8 @@ class _Entry:
         operations: For the timed text.
         ceiling: Of its kind of operations; ``None`` where none is measured.
         seconds: Of each round.
-        ceilings: Operations a second of the ceiling, beside each round; empty without one.
+        ceilings: Operations a second of the ceiling's product, the mean of before and behind each round; empty
+            without one.
     """
 
     contender: Contender
@@ -118,18 +124,18 @@ def bench_peers(
     entries: dict[str, _Entry] = {}
     reasons: dict[str, str] = {}
     names = tuple(dict.fromkeys((FLAIR, *engines, *configurations)))
-    say("finding the fastest products")
-    float32, in_int8 = Ceiling.of(float32_products(shapes)), int8_products(shapes)
-    int8 = Ceiling.of(in_int8) if in_int8 else None
+    contenders: dict[str, Contender] = {}
     for name in names:
         try:
-            contender = prepared(name, load, subject.documents, subject.timed.documents, say)
+            contenders[name] = prepared(name, load, subject.documents, subject.timed.documents, say)
         except NotRunnable as error:
             reasons[name] = str(error)
-            continue
+    say("finding the fastest products")
+    float32, int8 = Ceiling.of(float32_products(shapes)), _of_int8(shapes)
+    for name, contender in contenders.items():
         operations = executed(contender.tagger, subject.timed.documents, weights)
         entries[name] = _Entry(contender, operations, _ceiling(contender.tagger, operations, int8, float32))
-    _race(entries, subject, rounds, say)
+    _race(list(entries.values()), subject.timed.documents, rounds, say)
     rows = [
         _row(entries[name], entries[FLAIR], subject, seed) if name in entries else Row(name, reason=reasons[name])
         for name in names
@@ -140,12 +146,17 @@ def bench_peers(
         weights_sha256=reference.weights_sha256,
         corpus=subject.info,
         sentences=subject.timed.sentences,
-        int8_ceiling=None if int8 is None else _rates(int8),
-        float32_ceiling=_rates(float32),
+        int8_ceiling=None if int8 is None else _rates(int8, entries.values()),
+        float32_ceiling=_rates(float32, entries.values()),
         environment=describe(Path.cwd(), "cpu"),
         packages=_versions(),
         seed=seed,
     )
+
+
+def _of_int8(shapes: Sequence[Shape]) -> Ceiling | None:
+    products = int8_products(shapes)
+    return Ceiling.of(products) if products else None
 
 
 def _ceiling(tagger: Tagger, operations: Operations, int8: Ceiling | None, float32: Ceiling) -> Ceiling | None:
@@ -156,20 +167,29 @@ def _ceiling(tagger: Tagger, operations: Operations, int8: Ceiling | None, float
     return float32 if in_float32 else None
 
 
-def _race(entries: Mapping[str, _Entry], subject: Subject, rounds: int, say: Callable[[str], None]) -> None:
-    order = list(entries.values())
+def _race(entries: Sequence[_Entry], documents: Sequence[Document], rounds: int, say: Callable[[str], None]) -> None:
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")
         # Forwards and backwards in turn: what grows with time hits all alike.
-        for entry in order if number % 2 == 0 else reversed(order):
+        for entry in entries if number % 2 == 0 else reversed(entries):
+            before = _rested_rate(entry.ceiling)
             time.sleep(_REST_S)
-            if entry.ceiling is not None:
-                entry.ceilings.append(entry.ceiling.beside())
-            entry.seconds.append(timed(partial(tag_all, entry.contender.tagger, subject.timed.documents))[1])
+            entry.seconds.append(timed(partial(tag_all, entry.contender.tagger, documents))[1])
+            behind = _rested_rate(entry.ceiling)
+            if before is not None and behind is not None:
+                entry.ceilings.append((before + behind) / 2.0)
 
 
-def _rates(ceiling: Ceiling) -> Rates:
-    return Rates(median(ceiling.rates) if ceiling.rates else None, ceiling.most)
+def _rested_rate(ceiling: Ceiling | None) -> float | None:
+    if ceiling is None:
+        return None
+    time.sleep(_REST_S)
+    return ceiling.rate()
+
+
+def _rates(ceiling: Ceiling, entries: Iterable[_Entry]) -> Rates:
+    beside = [rate for entry in entries if entry.ceiling is ceiling for rate in entry.ceilings]
+    return Rates(ceiling.product.name, median(beside) if beside else None, ceiling.most)
 
 
 def _row(entry: _Entry, flair: _Entry, subject: Subject, seed: int) -> Row:
@@ -196,10 +216,12 @@ def _row(entry: _Entry, flair: _Entry, subject: Subject, seed: int) -> Row:
     )
 
 
-def _share(entry: _Entry) -> float | None:
+def _share(entry: _Entry) -> Share | None:
     if not entry.ceilings:
         return None
-    return median(entry.counted / seconds / most for seconds, most in zip(entry.seconds, entry.ceilings, strict=True))
+    shares = [entry.counted / seconds / rate for seconds, rate in zip(entry.seconds, entry.ceilings, strict=True)]
+    low, high = median_interval(shares) or (None, None)
+    return Share(median(shares), low, high)
 
 
 def _against_engines(rows: Sequence[Row], seed: int) -> list[Row]:

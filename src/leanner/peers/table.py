@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from leanner.peers.result import Peers
     from leanner.peers.result import Rates
     from leanner.peers.result import Row
+    from leanner.peers.result import Share
     from leanner.report.costs import Speedup
     from leanner.scoring.bootstrap import F1Loss
 
@@ -28,7 +29,7 @@ _HEADINGS = (
     "F1",
     "loss pt [95 %]",
     "Gop/s",
-    "of ceiling",
+    "of ceiling [95 %]",
     "prepare s",
 )
 
@@ -47,8 +48,8 @@ def lines(peers: Peers) -> list[str]:
     """Return what stands below the table."""
     result = [f"{row.name} did not take part: {row.reason}" for row in peers.rows if row.reason is not None]
     result.append(
-        f"ceiling: int8 {_rates(peers.int8_ceiling)}; float32 {_rates(peers.float32_ceiling)}: the fastest product "
-        "over the model's own shapes, beside each round; Gop/s are of linear layers, padding included"
+        f"ceiling: int8 {_rates(peers.int8_ceiling)}; float32 {_rates(peers.float32_ceiling)}; of ceiling: each round "
+        "over the product before and behind it; Gop/s are of linear layers, padding included"
     )
     rounds = max((len(row.rounds_s) for row in peers.rows), default=0)
     result.append(
@@ -70,7 +71,7 @@ def _cells(row: Row) -> list[str]:
         _number(row.f1, ".4f"),
         _loss(row.f1_drop),
         _number(None if rate is None else rate / 1e9, ".0f"),
-        "-" if share is None else f"{100 * share:.0f} %",
+        _share(share),
         _number(row.prepare_s, ".1f"),
     ]
 
@@ -78,8 +79,21 @@ def _cells(row: Row) -> list[str]:
 def _rates(rates: Rates | None) -> str:
     if rates is None:
         return "unknown, torch has no oneDNN here"
-    most = f"{rates.most / 1e9:.0f} Gop/s at most"
-    return most if rates.median is None else f"{rates.median / 1e9:.0f} Gop/s in the median, {most}"
+    most = f"a single run of a product {rates.most / 1e9:.0f} at most"
+    if rates.median is None:
+        return most
+    return f"{rates.median / 1e9:.0f} Gop/s in the median of {rates.product}, {most}"
+
+
+def _share(share: Share | None) -> str:
+    if share is None:
+        return "-"
+    median = f"{100 * share.median:.0f} %"
+    return (
+        median
+        if share.low is None or share.high is None
+        else f"{median} [{100 * share.low:.0f}, {100 * share.high:.0f}]"
+    )
 
 
 def _number(value: float | None, form: str) -> str:

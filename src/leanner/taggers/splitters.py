@@ -60,7 +60,9 @@ class VisibleWords:
 
     def split(self, text: str) -> SplitText | None:
         """Return the words of ``text``, or ``None`` if it has none."""
-        offsets = [(start, end) for start, end in word_offsets(text) if _is_visible(text[start:end])]
+        offsets = word_offsets(text)
+        if not text.isascii():
+            offsets = [(start, end) for start, end in offsets if _is_visible(text[start:end])]
         return SplitText([text[start:end] for start, end in offsets], offsets) if offsets else None
 
 

@@ -56,9 +56,10 @@ def padded(rows: Sequence[Row]) -> Padded:
 
 
 def rectangles(rows: Sequence[Row], batch_tokens: int) -> Iterator[Padded]:
-    """Yield the batches of the lean runtime: rows sorted by length, up to so many sub-tokens, padding not counted.
+    """Yield batches of rows sorted by length, up to so many sub-tokens, padding not counted: the lean runtime's.
 
-    With padding they have at most twice as many: a batch of one long row and hundreds of short ones is cut.
+    Where padding makes one more than twice as large, as one long row among hundreds of short ones does, it is cut. A
+    row that is longer than the budget is a batch of its own.
     """
     lengths = [len(row.ids) for row in rows]
     for batch in token_batches(lengths, batch_tokens):

@@ -80,12 +80,28 @@ class WordEncoder:
             inputs.append([*left, *self.separator, *text, *self.separator, *right])
             first = len(left) + len(self.separator)
             spans.append((first, first + len(text)))
-        ends = np.cumsum([last - first for first, last in spans], dtype=np.int64)
+        firsts, lasts = np.array(spans, dtype=np.int64).reshape(-1, 2).T
+        ends = np.cumsum(lasts - firsts)
+        subtokens = self._pieces.of(inputs)
+        lengths = np.diff(subtokens.ends, prepend=0)
+        sentence = np.repeat(np.arange(len(inputs)), lengths)
+        words = subtokens.words
+        # A word without a number of its own stands outside the sentence.
+        inside = (firsts[sentence] <= words) & (words < lasts[sentence])
+        numbers = np.where(inside, (ends - lasts)[sentence] + words, -1)
+        wanted = np.flatnonzero(self._wanted(numbers, -1))
+        positions = wanted - (subtokens.ends - lengths)[sentence[wanted]]
+        belongs = numbers[wanted]
+        bounds = zip(subtokens.ends.tolist(), np.searchsorted(wanted, subtokens.ends).tolist(), strict=True)
         rows: list[Row] = []
-        pieces = self._pieces.rows(inputs)
-        for (ids, words), (first, last), end in zip(pieces, spans, ends.tolist(), strict=True):
-            # A word without a number of its own stands outside the sentence.
-            rows.extend(self._rows(ids, np.where((first <= words) & (words < last), end - last + words, -1)))
+        begin = begin_wanted = 0
+        for end, end_wanted in bounds:
+            own, of_row = slice(begin, end), slice(begin_wanted, end_wanted)
+            if self.longest is None or end - begin <= self.longest:
+                rows.append(Row(subtokens.ids[own], positions[of_row], belongs[of_row]))
+            else:
+                rows.extend(self._windows(subtokens.ids[own], numbers[own], self.longest))
+            begin, begin_wanted = end, end_wanted
         return Chunk(rows, ends)
 
     def in_order(self, texts: Sequence[list[str]]) -> Iterator[InContext]:
@@ -109,14 +125,10 @@ class WordEncoder:
 
     def prefix(self) -> NDArray[np.int64]:
         """Return the sub-tokens up to the end of the prompt: what rows without context begin with."""
-        ((ids, _),) = self._pieces.rows([self.prompt])
-        return ids[:-1]
+        return self._pieces.of([self.prompt]).ids[:-1]
 
-    def _rows(self, ids: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[Row]:
-        longest = self.longest
-        if longest is None or len(ids) <= longest:
-            yield self._row(ids, numbers, np.ones(len(ids), dtype=bool), -1)
-            return
+    def _windows(self, ids: NDArray[np.int64], numbers: NDArray[np.int64], longest: int) -> Iterator[Row]:
+        """Yield what the model reads of a row that is too long for it."""
         size = longest - 2
         if not self.windows:
             ids, numbers = np.append(ids[: size + 1], ids[-1]), np.append(numbers[: size + 1], -1)
@@ -138,10 +150,15 @@ class WordEncoder:
     def _row(self, ids: NDArray[np.int64], numbers: NDArray[np.int64], kept: NDArray[np.bool_], before: int) -> Row:
         positions = np.flatnonzero(kept)
         words = numbers[positions]
+        wanted = self._wanted(words, before)
+        return Row(ids, positions[wanted], words[wanted])
+
+    def _wanted(self, words: NDArray[np.int64], before: int) -> NDArray[np.bool_]:
+        """Return whether the head needs each sub-token; ``before`` is the word of the one before them."""
         wanted = words >= 0
         if not self.every_subtoken:
             wanted &= words != np.concatenate(([before], words[:-1]))
-        return Row(ids, positions[wanted], words[wanted])
+        return wanted
 
 
 class Encoder(WordEncoder):

@@ -6,12 +6,12 @@ what it makes of a word is the same in every sentence. Text repeats its words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Final
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,20 @@ if TYPE_CHECKING:
 
 #: Words that are remembered; beyond that all are forgotten.
 MOST: Final = 100_000
+
+
+class Subtokens(NamedTuple):
+    """Sentences as sub-tokens behind each other.
+
+    Attributes:
+        ids: Special ones included, ``(sub-tokens,)``.
+        words: The number of the word in its sentence that each belongs to, -1 of a special one, ``(sub-tokens,)``.
+        ends: The number of sub-tokens up to the end of each sentence, ``(sentences,)``.
+    """
+
+    ids: NDArray[np.int64]
+    words: NDArray[np.int64]
+    ends: NDArray[np.int64]
 
 
 class Pieces:
@@ -41,20 +55,29 @@ class Pieces:
         """Know no word: what is tagged next may not profit from what was tagged before."""
         self._known = {}
 
-    def rows(self, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Yield the sub-tokens of each sentence, special ones included, and the number of each one's word.
-
-        *Shapes:* both ``(sub-tokens,)``; the number of a special token is -1.
-        """
+    def of(self, sentences: Sequence[Sequence[str]]) -> Subtokens:
+        """Return the sub-tokens of sentences, special ones included."""
         known = self._learn(sentences)
         first, last = self._special()
-        for words in sentences:
-            pieces = [known[word] for word in words]
-            ids = np.array([*first, *chain.from_iterable(pieces), *last], dtype=np.int64)
-            numbers = np.full(len(ids), -1, dtype=np.int64)
-            lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
-            numbers[len(first) : len(ids) - len(last)] = np.repeat(np.arange(len(words)), lengths)
-            yield ids, numbers
+        pieces = [known[word] for words in sentences for word in words]
+        words = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
+        whose = np.repeat(np.arange(len(sentences)), words)
+        # Of each sub-token: its word, numbered over all sentences, and its sentence.
+        word = np.repeat(np.arange(len(pieces)), np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces)))
+        sentence = whose[word]
+        special = len(first) + len(last)
+        ends = np.cumsum(np.bincount(sentence, minlength=len(sentences)) + special)
+        begins = np.concatenate((np.zeros(1, dtype=np.int64), ends[:-1]))[: len(ends)]
+        places = np.arange(len(word)) + sentence * special + len(first)
+        ids = np.empty(len(word) + special * len(sentences), dtype=np.int64)
+        ids[places] = np.fromiter(chain.from_iterable(pieces), dtype=np.int64, count=len(word))
+        for place, token in enumerate(first):
+            ids[begins + place] = token
+        for place, token in enumerate(last):
+            ids[ends - len(last) + place] = token
+        numbers = np.full(len(ids), -1, dtype=np.int64)
+        numbers[places] = word - (np.cumsum(words) - words)[sentence]
+        return Subtokens(ids, numbers, ends)
 
     def _learn(self, sentences: Sequence[Sequence[str]]) -> dict[str, list[int]]:
         if len(self._known) > MOST:
@@ -62,9 +85,15 @@ class Pieces:
         # Another thread may forget them meanwhile.
         known = self._known
         new = list(set(chain.from_iterable(sentences)).difference(known))
+        if not new:
+            return known
         read_whole(self._subtokens)
-        alone = self._subtokens.encode_batch([[word] for word in new], is_pretokenized=True, add_special_tokens=False)
-        known.update((word, encoding.ids) for word, encoding in zip(new, alone, strict=True))
+        # As one sentence: an encoding of its own for each word takes twice as long.
+        (encoding,) = self._subtokens.encode_batch([new], is_pretokenized=True, add_special_tokens=False)
+        pieces: list[list[int]] = [[] for _ in new]
+        for token, number in zip(encoding.ids, encoding.word_ids, strict=True):
+            pieces[number].append(token)
+        known.update(zip(new, pieces, strict=True))
         return known
 
     def _special(self) -> tuple[list[int], list[int]]:
