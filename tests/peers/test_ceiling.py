@@ -69,12 +69,12 @@ def test_no_product_that_takes_as_long_each_time_is_faster(pairs: list[tuple[int
         patch.setattr(ceiling, "time", made)
         found = Ceiling.of([made.product(float(work), float(took)) for work, took in pairs], float(seconds))
         assert found.most == max(work / took for work, took in pairs)
-        assert found.rate() == found.most
+        assert found.rate(1.0) == found.most
 
 
 def test_a_model_without_linear_layers_has_none() -> None:
-    with pytest.raises(ValueError, match="expected a model with linear layers of float32, found none; load"):
-        Ceiling.of([])
+    with pytest.raises(ValueError, match="expected products to choose from, found none"):
+        Ceiling.of([], 1.0)
 
 
 def test_a_real_product_is_measured() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 import pytest
+import torch
 
 from bench import write_corpus
 from leanner.bench_peers_cli import Text
@@ -16,12 +17,15 @@ from leanner.measure.rounds import tag_all
 from leanner.measure.subject import load_subject
 from leanner.peers import contenders
 from leanner.peers.ceiling import Ceiling
+from leanner.peers.ceiling import Product
 from leanner.peers.names import ENGINES
 from leanner.peers.running import bench_peers
+from leanner.taggers.errors import TaggerError
 from leanner.taggers.load import load_tagger
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Sequence
 
     from leanner.peers.result import Peers
@@ -31,6 +35,14 @@ if TYPE_CHECKING:
 
 
 NAMES = ("lean", "lean-int8", "lean-int8-static-prefix")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_trials() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("leanner.peers.running._TRIAL_S", 0.05)
+        patch.setattr("leanner.peers.running._BESIDE_S", 0.01)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -98,29 +110,45 @@ def test_the_product_runs_before_and_behind_each_tagger_of_its_kind(
     monkeypatch.setattr(contenders, "_MINI_BATCHES", (8,))
     seen: list[str] = []
 
-    def rate(ceiling: Ceiling) -> float:
-        seen.append(ceiling.product.name.rpartition(" ")[2])
+    def rate(ceiling: Ceiling, _: float) -> float:
+        seen.append(ceiling.product.name)
         return 1e9 * len(seen)
 
     def tag(tagger: Tagger, documents: Sequence[Document]) -> list[Prediction]:
-        seen.append(f"{tagger.runtime} {next(tagger.model.parameters()).dtype}")
+        seen.append(tagger.runtime)
         return tag_all(tagger, documents)
 
+    def products(name: str) -> list[Product]:
+        return [Product(name, 1.0, lambda: torch.empty(0))]
+
     monkeypatch.setattr(Ceiling, "rate", rate)
+    monkeypatch.setattr("leanner.peers.running.float32_products", lambda _: products("product of float32"))
+    monkeypatch.setattr("leanner.peers.running.int8_products", lambda _: products("product of int8"))
     monkeypatch.setattr("leanner.peers.running.tag_all", tag)
-    names = ("lean", "lean-bf16")
+    names = ("lean", "lean-bf16", "lean-int8")
     found = bench_peers(subject, lambda: load_tagger(str(shaped_file)), names, rounds=2, engines=())
-    flair, lean = (["float32", f"{runtime} torch.float32", "float32"] for runtime in ("flair", "lean"))
+    flair, lean = (["product of float32", runtime, "product of float32"] for runtime in ("flair", "lean"))
+    int8 = ["product of int8", "lean", "product of int8"]
     # Of 16-bit floats no product is known.
-    assert seen == [*flair, *lean, "lean torch.bfloat16", "lean torch.bfloat16", *lean, *flair]
-    # Flair's are the first and the third, and the last and the third from behind.
-    assert found.rows[0].ceilings_per_s == (2e9, 13e9)
+    assert seen == [*flair, *lean, "lean", *int8, *int8, "lean", *lean, *flair]
+    # The first and the third that were seen, and those of the last three.
+    assert found.rows[0].ceilings_per_s == (2e9, 19e9)
     assert found.rows[2].ceiling_share is None
+
+
+def test_a_tagger_without_float32_is_refused_before_anything_is_prepared(
+    shaped_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = load_subject(Text((str(write_corpus(tmp_path / "tmvar")),), None, 10, 0, "error"))
+    monkeypatch.setattr("leanner.peers.running.shapes_of", lambda _: [])
+    monkeypatch.setattr("leanner.peers.running.prepared", lambda *_: pytest.fail("a contender was prepared"))
+    with pytest.raises(TaggerError, match="expected a tagger with linear layers of float32, found none"):
+        bench_peers(subject, lambda: load_tagger(str(shaped_file)), NAMES, rounds=2)
 
 
 def test_it_is_json_that_says_what_it_is_of(peers: Peers) -> None:
     data: dict[str, Any] = json.loads(peers.to_json(), parse_constant=pytest.fail)
-    assert data["schema"] == 2
+    assert data["schema"] == 3
     assert data["corpus"]["sentences"] == 48
     assert data["rows"][0]["name"] == "flair"
     assert data["rows"][1]["sentences_per_s"] is None

@@ -64,8 +64,10 @@ def test_a_row_has_everything_that_was_seen() -> None:
         "52 % [40, 61]",
         "3.2",
     ]
-    in_int8 = "int8 970 Gop/s in the median of 2 × 3 by 3 × 4 to uint8, a single run of a product 1200 at most"
-    assert f"ceiling: {in_int8}; float32 a single run of a product 157 at most; of ceiling: each round over" in text
+    in_int8 = "int8 970 Gop/s in the median of 2 × 3 by 3 × 4 to uint8, a single run of a product 1200 Gop/s at most"
+    assert (
+        f"ceiling: {in_int8}; float32 a single run of a product 157 Gop/s at most; of ceiling: each round over" in text
+    )
     assert "3 rounds of 640 sentences each" in text
     assert "heads-ffn-ls-50: weights have 7 bits" in text
     assert "…" not in text

@@ -25,12 +25,9 @@ from leanner.passes.int8 import has_onednn
 
 #: Rows that are multiplied at a time.
 _ROWS: Final = (128, 256, 512, 1024, 2048)
-#: All products take turns for so long before one is chosen, in visits of so long: a shared machine is fast and slow by
-#: turns, and a product that is visited once may have met either.
-_TRIAL_S: Final = 3.0
+#: They take turns in visits of so many seconds: a shared machine is fast and slow by turns, and a product that is
+#: visited once may have met either.
 _VISIT_S: Final = 0.002
-#: So long the chosen one multiplies before a round, and again behind it.
-_BESIDE_S: Final = 0.2
 
 #: In and out features of a linear layer.
 Shape = tuple[int, int]
@@ -64,17 +61,14 @@ class Ceiling:
     most: float
 
     @classmethod
-    def of(cls, products: Sequence[Product], seconds: float = _TRIAL_S) -> Ceiling:
+    def of(cls, products: Sequence[Product], seconds: float) -> Ceiling:
         """Have all products take turns for so many seconds, and choose the fastest.
 
         Raises:
             ValueError: There are no products.
         """
         if not products:
-            raise ValueError(
-                "expected a model with linear layers of float32, found none; load the tagger as it was trained, "
-                "not quantized"
-            )
+            raise ValueError("expected products to choose from, found none")
         done, spent, most = [0.0] * len(products), [0.0] * len(products), 0.0
         for product in products:
             _repeat(product, 0.0)
@@ -88,7 +82,7 @@ class Ceiling:
         best = max(range(len(products)), key=lambda number: done[number] / spent[number])
         return cls(products[best], most)
 
-    def rate(self, seconds: float = _BESIDE_S) -> float:
+    def rate(self, seconds: float) -> float:
         """Return how many operations a second the product does now, repeated for so many seconds."""
         runs, took, least = _repeat(self.product, seconds)
         self.most = max(self.most, self.product.operations / least)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from leanner.scoring.bootstrap import F1Loss
 
 
-#: 2: ceilings are of each round; in 1 the highest of all rounds stood in their place.
-SCHEMA: Final = 2
+#: 3: ceilings are of each round, and shares have intervals; in 1 the highest ceiling of all rounds stood there.
+SCHEMA: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Rates:
     Attributes:
         product: What it multiplied.
         median: Operations a second, the median of those measured beside rounds; ``None`` if none was.
-        most: The most of a single run of any product, which takes a millisecond or less.
+        most: The most of a single run of any product, which takes milliseconds.
     """
 
     product: str

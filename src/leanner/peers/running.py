@@ -62,6 +62,10 @@ FEWEST_ROUNDS: Final = 2
 #: Before each that multiplies: ONNX Runtime's threads wait busily behind a run, 28 ms of CPU time where this was looked
 #: at.
 _REST_S: Final = 0.05
+#: All products take turns for so long before one is chosen.
+_TRIAL_S: Final = 3.0
+#: So long the chosen one multiplies before a round, and again behind it.
+_BESIDE_S: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -111,7 +115,7 @@ def bench_peers(
         say: Told of the progress.
 
     Raises:
-        TaggerError: The tagger cannot be loaded, or has parts that the lean runtime does not have.
+        TaggerError: The tagger cannot be loaded, has parts that the lean runtime does not have, or no float32.
         ValueError: Too few rounds.
     """
     if rounds < FEWEST_ROUNDS:
@@ -121,6 +125,11 @@ def bench_peers(
     if (reason := reason_against_blocks(reference.parts.encoder)) is not None:
         raise TaggerError(reason)
     weights, shapes = Weights.of(reference.parts), shapes_of(reference.model)
+    if not shapes:
+        raise TaggerError(
+            "expected a tagger with linear layers of float32, found none: all others are held against the tagger as "
+            "it was trained, not quantized"
+        )
     entries: dict[str, _Entry] = {}
     reasons: dict[str, str] = {}
     names = tuple(dict.fromkeys((FLAIR, *engines, *configurations)))
@@ -131,7 +140,7 @@ def bench_peers(
         except NotRunnable as error:
             reasons[name] = str(error)
     say("finding the fastest products")
-    float32, int8 = Ceiling.of(float32_products(shapes)), _of_int8(shapes)
+    float32, int8 = Ceiling.of(float32_products(shapes), _TRIAL_S), _of_int8(shapes)
     for name, contender in contenders.items():
         operations = executed(contender.tagger, subject.timed.documents, weights)
         entries[name] = _Entry(contender, operations, _ceiling(contender.tagger, operations, int8, float32))
@@ -156,7 +165,7 @@ def bench_peers(
 
 def _of_int8(shapes: Sequence[Shape]) -> Ceiling | None:
     products = int8_products(shapes)
-    return Ceiling.of(products) if products else None
+    return Ceiling.of(products, _TRIAL_S) if products else None
 
 
 def _ceiling(tagger: Tagger, operations: Operations, int8: Ceiling | None, float32: Ceiling) -> Ceiling | None:
@@ -184,7 +193,7 @@ def _rested_rate(ceiling: Ceiling | None) -> float | None:
     if ceiling is None:
         return None
     time.sleep(_REST_S)
-    return ceiling.rate()
+    return ceiling.rate(_BESIDE_S)
 
 
 def _rates(ceiling: Ceiling, entries: Iterable[_Entry]) -> Rates:

@@ -79,7 +79,7 @@ def _cells(row: Row) -> list[str]:
 def _rates(rates: Rates | None) -> str:
     if rates is None:
         return "unknown, torch has no oneDNN here"
-    most = f"a single run of a product {rates.most / 1e9:.0f} at most"
+    most = f"a single run of a product {rates.most / 1e9:.0f} Gop/s at most"
     if rates.median is None:
         return most
     return f"{rates.median / 1e9:.0f} Gop/s in the median of {rates.product}, {most}"

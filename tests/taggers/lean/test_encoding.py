@@ -82,6 +82,8 @@ def test_a_word_has_one_position_or_all_of_its_own(embeddings: Any) -> None:  # 
     first = Encoder(Reading.of(embeddings, PROMPT), Words())([document(*LONG)])
     numbers = [number for row in first.rows for number in row.words.tolist()]
     assert numbers == sorted(set(numbers))
+    begins = [token for row in first.rows for token in row.ids[row.positions].tolist()]
+    assert not any(token.startswith("##") for token in embeddings.tokenizer.convert_ids_to_tokens(begins))
     assert len(numbers) == int(first.ends[-1])
     embeddings.subtoken_pooling = "mean"
     every = Encoder(Reading.of(embeddings, PROMPT), Words())([document(*LONG)])

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from leanner.passes.calibration.text import calibration_text
 from leanner.passes.runtime import LeanRuntime
@@ -56,6 +58,32 @@ def test_words_have_the_sub_tokens_that_they_have_in_their_sentence(
     sentences: list[list[str]],
 ) -> None:
     assert _rows(Pieces(subtokens), sentences) == _at_once(subtokens, sentences)
+
+
+def test_a_tokenizer_may_have_no_special_tokens() -> None:
+    plain = Tokenizer(WordLevel({"and": 0, "BRCA1": 1, "?": 2}, unk_token="?"))
+    sentences = [["BRCA1", "and", "BRCA1"], [], ["tumour"]]
+    assert _rows(Pieces(plain), sentences) == _at_once(plain, sentences)
+    assert _rows(Pieces(plain), []) == []
+
+
+def test_no_word_is_lost_when_others_have_the_tokenizer_cut_texts_meanwhile(subtokens: Any) -> None:  # noqa: ANN401
+    class Shared:
+        calls = 0
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+            return getattr(subtokens, name)
+
+        def encode_batch(self, sentences: list[list[str]], **options: Any) -> Any:  # noqa: ANN401
+            self.calls += 1
+            if self.calls == 1:
+                subtokens.enable_truncation(4)
+            return subtokens.encode_batch(sentences, **options)
+
+    sentences = [["BRCA1", "and", "p53-mediated", "tumours"]]
+    shared = Shared()
+    assert _rows(Pieces(shared), sentences) == _at_once(subtokens, sentences)
+    assert shared.calls == 2
 
 
 def test_words_are_forgotten_between_two_texts(monkeypatch: pytest.MonkeyPatch) -> None:

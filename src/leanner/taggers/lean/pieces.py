@@ -85,11 +85,15 @@ class Pieces:
         # Another thread may forget them meanwhile.
         known = self._known
         new = list(set(chain.from_iterable(sentences)).difference(known))
+        read_whole(self._subtokens)
         if not new:
             return known
-        read_whole(self._subtokens)
-        # As one sentence: an encoding of its own for each word takes twice as long.
+        # As one sentence: an encoding of its own for each word takes longer.
         (encoding,) = self._subtokens.encode_batch([new], is_pretokenized=True, add_special_tokens=False)
+        while encoding.overflowing:
+            # Who shares the tokenizer had it cut long texts meanwhile.
+            read_whole(self._subtokens)
+            (encoding,) = self._subtokens.encode_batch([new], is_pretokenized=True, add_special_tokens=False)
         pieces: list[list[int]] = [[] for _ in new]
         for token, number in zip(encoding.ids, encoding.word_ids, strict=True):
             pieces[number].append(token)
