@@ -52,6 +52,15 @@ def serve(*arguments: object) -> int:
     return main(["serve", *map(str, arguments)])
 
 
+@pytest.fixture
+def _interrupts() -> Iterator[None]:
+    """Ctrl-C interrupts: a shell that starts the tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interrupts")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_it_serves_as_asked_until_a_signal(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
