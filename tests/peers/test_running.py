@@ -101,6 +101,7 @@ def test_f1_and_operations_are_those_of_the_same_text(peers: Peers) -> None:
     assert peers.float32_ceiling.most >= max(*flair.ceilings_per_s, *lean.ceilings_per_s)
     assert len(int8.ceilings_per_s) == (3 if peers.int8_ceiling is not None else 0)
     assert lean.operations_per_s is not None
+    assert lean.most_share == pytest.approx(lean.operations_per_s / peers.float32_ceiling.most)
 
 
 def test_the_product_runs_before_and_behind_each_tagger_of_its_kind(
@@ -133,7 +134,7 @@ def test_the_product_runs_before_and_behind_each_tagger_of_its_kind(
     assert seen == [*flair, *lean, "lean", *int8, *int8, "lean", *lean, *flair]
     # The first and the third that were seen, and those of the last three.
     assert found.rows[0].ceilings_per_s == (2e9, 19e9)
-    assert found.rows[2].ceiling_share is None
+    assert (found.rows[2].ceiling_share, found.rows[2].most_share) == (None, None)
 
 
 def test_a_tagger_without_float32_is_refused_before_anything_is_prepared(

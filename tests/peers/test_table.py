@@ -44,6 +44,7 @@ def row(name: str) -> Row:
         float_operations=1e9,
         operations_per_s=5e11,
         ceiling_share=Share(0.5155, 0.4, 0.613),
+        most_share=0.42,
         quality=("weights have 7 bits",),
     )
 
@@ -62,6 +63,7 @@ def test_a_row_has_everything_that_was_seen() -> None:
         "0.00 [-0.43, 0.37]",
         "500",
         "52 % [40, 61]",
+        "42 %",
         "3.2",
     ]
     in_int8 = "int8 970 Gop/s in the median of 2 × 3 by 3 × 4 to uint8, a single run of a product 1200 Gop/s at most"
@@ -76,7 +78,7 @@ def test_a_row_has_everything_that_was_seen() -> None:
 def test_what_is_unknown_is_a_dash_and_has_its_reason() -> None:
     text = shown(Row("openvino-int8", reason="openvino needs nncf"), int8_ceiling=None)
     line = next(line.split() for line in text.splitlines() if line.split()[:1] == ["openvino-int8"])
-    assert line[1:] == ["-"] * 9
+    assert line[1:] == ["-"] * 10
     assert "openvino-int8 did not take part: openvino needs nncf" in text
     assert "int8 unknown" in text
 

@@ -75,6 +75,7 @@ class Row:
         ceilings_per_s: Operations a second of the fastest product of that kind, the mean of before and behind each
             round; empty without one.
         ceiling_share: Operations a second of the rounds over those; ``None`` without them.
+        most_share: ``operations_per_s`` over the most that a single run of any product reached; ``None`` without one.
         quality: What the tagger says of itself.
     """
 
@@ -95,6 +96,7 @@ class Row:
     operations_per_s: float | None = None
     ceilings_per_s: tuple[float, ...] = ()
     ceiling_share: Share | None = None
+    most_share: float | None = None
     quality: tuple[str, ...] = ()
 
 

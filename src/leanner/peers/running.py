@@ -203,6 +203,7 @@ def _rates(ceiling: Ceiling, entries: Iterable[_Entry]) -> Rates:
 
 def _row(entry: _Entry, flair: _Entry, subject: Subject, seed: int) -> Row:
     contender, own_s = entry.contender, entry.seconds
+    rate = entry.counted / median(own_s)
     counts = count_matches(subject.documents, contender.predictions, contender.tagger.labels)
     reference = count_matches(subject.documents, flair.contender.predictions, flair.contender.tagger.labels)
     return Row(
@@ -218,9 +219,10 @@ def _row(entry: _Entry, flair: _Entry, subject: Subject, seed: int) -> Row:
         speedup=_speedup(flair.seconds, own_s, FLAIR, seed),
         int8_operations=entry.operations.int8,
         float_operations=entry.operations.floats,
-        operations_per_s=entry.counted / median(own_s),
+        operations_per_s=rate,
         ceilings_per_s=tuple(entry.ceilings),
         ceiling_share=_share(entry),
+        most_share=None if entry.ceiling is None else rate / entry.ceiling.most,
         quality=tuple(contender.tagger.quality),
     )
 

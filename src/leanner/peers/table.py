@@ -30,6 +30,7 @@ _HEADINGS = (
     "loss pt [95 %]",
     "Gop/s",
     "of ceiling [95 %]",
+    "of most",
     "prepare s",
 )
 
@@ -49,7 +50,8 @@ def lines(peers: Peers) -> list[str]:
     result = [f"{row.name} did not take part: {row.reason}" for row in peers.rows if row.reason is not None]
     result.append(
         f"ceiling: int8 {_rates(peers.int8_ceiling)}; float32 {_rates(peers.float32_ceiling)}; of ceiling: each round "
-        "over the product before and behind it; Gop/s are of linear layers, padding included"
+        "over the product before and behind it; of most: over that single run; Gop/s are of linear layers, padding "
+        "included"
     )
     rounds = max((len(row.rounds_s) for row in peers.rows), default=0)
     result.append(
@@ -72,6 +74,7 @@ def _cells(row: Row) -> list[str]:
         _loss(row.f1_drop),
         _number(None if rate is None else rate / 1e9, ".0f"),
         _share(share),
+        "-" if row.most_share is None else f"{100 * row.most_share:.0f} %",
         _number(row.prepare_s, ".1f"),
     ]
 

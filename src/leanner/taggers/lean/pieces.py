@@ -89,16 +89,18 @@ class Pieces:
         if not new:
             return known
         # As one sentence: an encoding of its own for each word takes longer.
-        (encoding,) = self._subtokens.encode_batch([new], is_pretokenized=True, add_special_tokens=False)
-        while encoding.overflowing:
+        while (encoding := self._encoding(new)).overflowing:
             # Who shares the tokenizer had it cut long texts meanwhile.
             read_whole(self._subtokens)
-            (encoding,) = self._subtokens.encode_batch([new], is_pretokenized=True, add_special_tokens=False)
         pieces: list[list[int]] = [[] for _ in new]
         for token, number in zip(encoding.ids, encoding.word_ids, strict=True):
             pieces[number].append(token)
         known.update(zip(new, pieces, strict=True))
         return known
+
+    def _encoding(self, words: list[str]) -> Any:  # noqa: ANN401 - a tokenizers.Encoding
+        (encoding,) = self._subtokens.encode_batch([words], is_pretokenized=True, add_special_tokens=False)
+        return encoding
 
     def _special(self) -> tuple[list[int], list[int]]:
         """Return the special tokens before and after a sentence."""
